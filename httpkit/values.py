@@ -1,0 +1,103 @@
+"""The values that travel between the steps of a poll; they hold facts and do nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+JsonValue = Any
+"""What a JSON document decodes to: dict, list, str, int, float, bool or None."""
+
+Parameters = Mapping[str, JsonValue]
+"""Query parameters by name: text, number, boolean, or a list of those (the parameter is repeated)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """One HTTP request, before credentials are added.
+
+    Attributes:
+        method: upper case.
+        url: absolute; its own query string is kept and `params` are appended.
+        body: a JSON value, form fields (`body_format` "form"), or bytes that are sent as they are ("raw").
+        authenticate: may credentials be added, if the address belongs to their origin?
+        follow_redirects: are redirects followed, under the same rules as the request itself?
+    """
+
+    method: str
+    url: str
+    params: Parameters = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: JsonValue = None
+    body_format: Literal["json", "form", "raw"] = "json"
+    authenticate: bool = False
+    follow_redirects: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Response:
+    """A complete answer: its body was read to the end and its length checked.
+
+    Attributes:
+        url: the address that answered, after redirects.
+        headers: found under any case of their names; repeated ones are joined with ", ".
+        body: decoded from its transfer and content encodings.
+        elapsed: seconds from the first byte sent to the last byte read.
+    """
+
+    status: int
+    reason: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    elapsed: float
+
+    @property
+    def ok(self) -> bool:
+        """Is it a success (2xx)?"""
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """One answer of a paged API.
+
+    Attributes:
+        request: the request it answers.
+        content: the decoded JSON document.
+        records: the records selected from it, in the order of the API.
+        all_repeats: was every one of its records on an earlier page of the same poll?
+    """
+
+    request: Request
+    response: Response
+    content: JsonValue
+    records: Sequence[JsonValue]
+    all_repeats: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One record on its way to delivery.
+
+    Attributes:
+        key: identity, 16 bytes; equal for the same record in a later answer.
+        value: the record as the API gave it.
+    """
+
+    key: bytes
+    value: JsonValue
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """The new records of one page: delivered together, and remembered only after that.
+
+    Attributes:
+        records: not delivered before, in the order of the API.
+        received: number of records on the page, repeats included.
+        complete: is this the last page of the poll?
+    """
+
+    records: Sequence[Record]
+    received: int
+    complete: bool

@@ -1,0 +1,1 @@
+"""A growing audit log behind an HTTP API, to try the module on."""

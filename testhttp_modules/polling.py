@@ -1,0 +1,118 @@
+"""The one loop of the connector and the trigger: poll, wait, back off, report; what a poll does is not known here."""
+
+import time
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from threading import Event
+from typing import Protocol
+
+from httpkit.errors import HttpkitError, SettingsError
+from httpkit.stopping import Stopped
+from sekoia_automation.configuration.exception import MissingConfigurationError
+from sekoia_automation.exceptions import AutomationSDKError
+from sekoia_automation.module import Module
+
+from testhttp_modules.translation import sentence
+
+HEARTBEAT_SECONDS = 30.0
+"""Longest time between two signs of life while waiting."""
+
+DEAD_AFTER_SECONDS = 1800
+"""A component that gives no sign of life for so long is restarted by the platform; a poll of many pages gives one per page."""
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 300.0
+
+
+class Component(Protocol):
+    """What the loop needs of a connector or a trigger of the SDK."""
+
+    module: Module
+
+    def log(self, message: str, level: str = ...) -> None:
+        """Send a line to the log of the component."""
+
+    def heartbeat(self) -> None:
+        """Give a sign of life."""
+
+
+def run_every(minutes: float, poll: Callable[[], str], component: Component, stop: Event) -> None:
+    """Poll until the stop event is set.
+
+    After a failure the next poll comes after a pause that doubles from one second up to five minutes, but never later
+    than the regular one.
+
+    Args:
+        poll: does one poll and says what came of it.
+
+    Raises:
+        SettingsError: only a human can help.
+    """
+    interval, failures = minutes * 60, 0
+    while not stop.is_set():
+        component.heartbeat()
+        start = time.monotonic()
+        try:
+            outcome = poll()
+        except Stopped:
+            return
+        except SettingsError:
+            raise
+        except HttpkitError as error:
+            pause = max(_FIRST_PAUSE, min(interval, _FIRST_PAUSE * 2**failures, _LONGEST_PAUSE))
+            failures += 1
+            component.log(f"Poll failed, next try in {_spoken(pause)}: {error.message}", level="error")
+        else:
+            failures = 0
+            pause = max(0.0, interval - (time.monotonic() - start))
+            component.log(f"{outcome}, next poll in {_spoken(pause)}", level="info")
+        wait(pause, component, stop)
+
+
+def wait(seconds: float, component: Component, stop: Event) -> None:
+    """Wait, with signs of life, until the time is over or the stop event is set."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not stop.wait(min(left, HEARTBEAT_SECONDS)):
+        component.heartbeat()
+
+
+def run_or_report(run: Callable[[], None], component: Component, stop: Event) -> None:
+    """Run; where only a human can help, say so in one critical line and wait to be stopped.
+
+    Ending instead would make the platform restart the component for ever, with the same outcome.
+    """
+    try:
+        run()
+    except SettingsError as error:
+        component.log(f"Configuration error: {error.message}", level="critical")
+        wait(float("inf"), component, stop)
+    finally:
+        # The SDK starts a run that failed again at once, without any pause.
+        stop.wait(_FIRST_PAUSE)
+
+
+def check_configuration(form: str, load: Callable[[], object]) -> None:
+    """Load a configuration of the SDK and turn each way in which that fails into one error.
+
+    Args:
+        form: the name of the configuration, for the error.
+
+    Raises:
+        SettingsError: it is missing, is not JSON, or does not fit the model.
+    """
+    try:
+        load()
+    except MissingConfigurationError as error:
+        raise SettingsError(form, "is missing") from error
+    except AutomationSDKError as error:
+        raise SettingsError(form, sentence(error)) from error
+    except (Base64Error, ValueError) as error:
+        raise SettingsError(form, f"is not valid JSON ({error})") from error
+    except AttributeError as error:  # the SDK takes for granted that the JSON is an object
+        raise SettingsError(form, "is not a JSON object") from error
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes"

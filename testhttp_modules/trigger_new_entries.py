@@ -1,0 +1,78 @@
+"""The trigger: entries that were not there before start a playbook run, and are remembered once it was accepted."""
+
+from httpkit.documents import encode_json
+from httpkit.memory import Memory
+from httpkit.source import Source
+from httpkit.stopping import run_until_stopped
+from httpkit.values import Batch, Record
+from pydantic import ValidationError
+from sekoia_automation.trigger import Trigger
+
+from testhttp_modules import TesthttpModule
+from testhttp_modules.models import Entry, NewEntries, TriggerConfiguration
+from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
+from testhttp_modules.translation import memory_of, sentence, source_client, source_settings
+
+
+class NewEntriesTrigger(Trigger):
+    """Starts a playbook run with the entries of a URL that no earlier run received."""
+
+    description = "Start a playbook run when new entries appear at a URL"
+    last_heartbeat_threshold = DEAD_AFTER_SECONDS
+
+    module: TesthttpModule
+    configuration: TriggerConfiguration
+    results_model = NewEntries
+
+    def execute(self) -> None:
+        """Start, once both configurations are readable; the SDK loads them where an error ends the process."""
+        run_or_report(self._execute_checked, self, self._stop_event)
+
+    def run(self) -> None:
+        """Poll until the platform stops the trigger."""
+        run_or_report(self._watch, self, self._stop_event)
+
+    def _execute_checked(self) -> None:
+        check_configuration("module_configuration", lambda: self.module.configuration)
+        check_configuration("trigger_configuration", lambda: self.configuration)
+        super().execute()
+
+    def _watch(self) -> None:
+        configuration, account = self.configuration, self.module.configuration
+        settings = source_settings(configuration)
+        source = Source(settings, source_client(self.module, account, configuration, self._stop_event))
+        memory = memory_of("trigger", settings, self.data_path)
+        self.log(f"Start watching {memory.source}", level="info")
+        run_every(configuration.polling_interval, lambda: self._poll(source, memory), self, self._stop_event)
+
+    def _poll(self, source: Source, memory: Memory) -> str:
+        sent = 0
+        for batch in source.poll(memory.seen):
+            self.heartbeat()
+            sent += self._send(batch, memory)
+        memory.close_poll()
+        return f"{sent} new entries sent"
+
+    def _send(self, batch: Batch, memory: Memory) -> int:
+        """Start a run with the new entries of a page and remember them; how many there were."""
+        entries: list[Entry] = []
+        keys: list[bytes] = []
+        for record in batch.records:
+            try:
+                entries.append(Entry.model_validate(record.value))
+                keys.append(record.key)
+            except ValidationError as error:
+                self._set_aside(record, sentence(error), memory)
+        if not entries:
+            return 0
+        event = NewEntries(entries=entries)
+        name = f"Pushing {len(entries)} new entries"
+        # The SDK repeats a send for many minutes and would not notice that it has to stop.
+        run_until_stopped(lambda: self.send_event(event_name=name, event=event), self._stop_event)
+        memory.remember(keys)
+        return len(entries)
+
+    def _set_aside(self, record: Record, reason: str, memory: Memory) -> None:
+        memory.quarantine(record.key, encode_json(record.value).decode(), reason)
+        memory.remember([record.key])
+        self.log(f"An entry was put into quarantine: {reason} ({record.key.hex()})", level="warning")

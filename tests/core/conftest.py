@@ -1,0 +1,30 @@
+"""The fixtures of the tests of the core."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from httpkit.client import Client, ClientSettings
+from tests.fake_api import Answer, Asked, FakeApi
+
+# A busy machine is slow at times; that is no failure of the code.
+settings.register_profile("core", max_examples=60, deadline=None)
+settings.load_profile("core")
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    """A server of its own for one test; the test gives it its handler."""
+
+    def not_prepared(_: Asked) -> Answer:
+        return Answer(status=500, json={"error": "the test has given no handler"})
+
+    with FakeApi(not_prepared) as running:
+        yield running
+
+
+@pytest.fixture
+def client() -> Client:
+    """A client without credentials and with short time limits."""
+    return Client(ClientSettings(user_agent="tests", timeout_seconds=5))

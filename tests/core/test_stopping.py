@@ -1,0 +1,93 @@
+"""How work that waits for a server ends when the process is asked to stop."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from httpkit.client import Client, ClientSettings
+from httpkit.freshness import SeenKeys
+from httpkit.intake import Event, Intake
+from httpkit.stopping import Stopped, run_until_stopped
+from tests.core.polls import get, in_turn, items, poll, source_of
+from tests.fake_api import Answer, FakeApi
+
+
+@contextmanager
+def stopped_within_a_second(stop: threading.Event) -> Iterator[None]:
+    """Sets `stop` a moment after the block began, and checks that the block ends soon after that."""
+    timer = threading.Timer(0.2, stop.set)
+    start = time.monotonic()
+    timer.start()
+    with pytest.raises(Stopped):
+        yield
+    assert 0.2 <= time.monotonic() - start < 1.2
+    timer.join()
+
+
+def stoppable_client(stop: threading.Event) -> Client:
+    """A client that would wait for a minute."""
+    return Client(ClientSettings(user_agent="tests", timeout_seconds=60), stop=stop)
+
+
+def test_a_stop_ends_a_poll_that_waits_for_an_answer(api: FakeApi) -> None:
+    stop = threading.Event()
+    api.handler = in_turn(Answer(json=[], wait=threading.Event()))
+
+    with stopped_within_a_second(stop):
+        poll(source_of(stoppable_client(stop), get(api.url)), SeenKeys())
+
+
+def test_a_stop_ends_a_poll_whose_answer_never_comes_to_its_end(api: FakeApi) -> None:
+    stop = threading.Event()
+    api.handler = in_turn(Answer(json=[], headers={"Content-Length": "1000"}))
+
+    with stopped_within_a_second(stop):
+        poll(source_of(stoppable_client(stop), get(api.url)), SeenKeys())
+
+
+def test_a_stop_ends_a_push_that_waits_for_its_acknowledgement(api: FakeApi) -> None:
+    stop = threading.Event()
+    api.handler = in_turn(Answer(json={"event_ids": ["id"]}, wait=threading.Event()))
+    intake = Intake(stoppable_client(stop), url=api.url, key="key")
+    (push,) = intake.pushes([Event(key=bytes(16), text="event")])
+
+    with stopped_within_a_second(stop):
+        intake.deliver(push)
+
+
+def test_after_a_stop_nothing_is_sent(api: FakeApi) -> None:
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(Stopped):
+        poll(source_of(stoppable_client(stop), get(api.url)), SeenKeys())
+    assert api.asked == []
+
+
+def test_a_stop_between_two_pages_ends_the_poll(api: FakeApi) -> None:
+    stop = threading.Event()
+    api.handler = in_turn(Answer(json={"items": items(1)}), Answer(json={"items": items(2)}))
+    source = source_of(stoppable_client(stop), get(api.url), pagination="page")
+
+    batches = source.poll(SeenKeys())
+    next(batches)
+    stop.set()
+
+    with pytest.raises(Stopped):
+        next(batches)
+    assert len(api.asked) == 1
+
+
+def test_a_call_that_ends_in_time_gives_its_result() -> None:
+    assert run_until_stopped(lambda: 7, threading.Event()) == 7
+
+
+def test_a_call_that_fails_raises_its_own_error() -> None:
+    def fail() -> None:
+        raise LookupError("its own")
+
+    with pytest.raises(LookupError, match="its own"):
+        run_until_stopped(fail, threading.Event())
