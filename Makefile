@@ -34,7 +34,7 @@ serve: install ## Run the relay alone
 	@$(VENV)/python -m relay serve $(ARGS)
 
 test: install-dev ## Run all tests; choose some with ARGS="-k paging"
-	@$(VENV)/python -m pytest $(ARGS)
+	@$(VENV)/python -m pytest --numprocesses auto $(ARGS)
 
 check: install-dev ## Check style, types, and that the generated files are current
 	@$(VENV)/ruff check .

@@ -157,12 +157,8 @@ def _reason(status: int) -> str:
 
 def _query(params: Parameters) -> list[tuple[str, str]]:
     """Parameters as name-value pairs; a list is repeated, nothing is sent for null."""
-    pairs = []
-    for name, value in params.items():
-        for one in value if isinstance(value, (list, tuple)) else [value]:
-            if one is not None:
-                pairs.append((name, _text(one)))
-    return pairs
+    lists = ((name, value if isinstance(value, (list, tuple)) else [value]) for name, value in params.items())
+    return [(name, _text(one)) for name, values in lists for one in values if one is not None]
 
 
 def _text(value: JsonValue) -> str:

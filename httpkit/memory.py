@@ -143,8 +143,10 @@ class Memory:
 
     def _commit(self, kept: tuple[_KeyFile, ...], content: bytes) -> None:
         number = self._state.next_number
+        # Never used again, even when this commit fails: what a failed one has written may still count after a restart.
+        self._state = msgspec.structs.replace(self._state, next_number=number + 1)
         new = _KeyFile(name=f"keys-{number:08d}", count=len(content) // KEY_BYTES, checksum=_checksum(content))
-        state = msgspec.structs.replace(self._state, next_number=number + 1, key_files=(*kept, new))
+        state = msgspec.structs.replace(self._state, key_files=(*kept, new))
         self._folder.mkdir(parents=True, exist_ok=True)
         _write(self._folder / new.name, content)
         if self._newest_is_valid:

@@ -1,4 +1,4 @@
-"""Writes the tables of configuration fields in docs/configuration.md from the manifests, and checks that they are current."""
+"""Writes the tables of configuration fields in docs/configuration.md from the manifests, or checks them."""
 
 import argparse
 import json

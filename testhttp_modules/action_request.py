@@ -4,6 +4,9 @@ import sys
 from threading import Event
 from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, Field
+from sekoia_automation.action import Action
+
 from httpkit.auth import origin_of
 from httpkit.client import Client, ClientSettings
 from httpkit.errors import SettingsError
@@ -11,9 +14,6 @@ from httpkit.records import excerpt
 from httpkit.redaction import named, without_query
 from httpkit.text import text_of
 from httpkit.values import Request as HttpRequest
-from pydantic import AfterValidator, Field
-from sekoia_automation.action import Action
-
 from testhttp_modules.manifests import ManifestModel
 from testhttp_modules.models import Url
 from testhttp_modules.translation import sentence, user_agent
@@ -63,7 +63,7 @@ class Request(Action):
     def error(self, message: str) -> None:
         """Mark the action as failed.
 
-        The SDK calls this with a traceback while an exception is handled; a playbook author needs the sentence instead.
+        The SDK calls this with a traceback while an exception is handled; a playbook author needs a sentence instead.
         """
         exception = sys.exception()
         super().error(sentence(exception) if exception else message)

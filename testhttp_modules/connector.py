@@ -1,12 +1,12 @@
 """The connector: what an API shows goes into an intake, and is remembered once the intake has it."""
 
+from sekoia_automation.connector import Connector
+
 from httpkit.intake import Event, Intake
 from httpkit.memory import Memory
 from httpkit.records import event_text
 from httpkit.source import Source
 from httpkit.values import Batch
-from sekoia_automation.connector import Connector
-
 from testhttp_modules import TesthttpModule
 from testhttp_modules.models import TesthttpConnectorConfiguration
 from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
@@ -45,9 +45,7 @@ class TesthttpConnector(Connector):
         intake = intake_of(configuration, platform_url, intake_client(self.module, self._stop_event))
         memory = memory_of("connector", settings, self.data_path)
         self.log("Start fetching events", level="info")
-        run_every(
-            configuration.polling_interval, lambda: self._poll(source, intake, memory), self, self._stop_event
-        )
+        run_every(configuration.polling_interval, lambda: self._poll(source, intake, memory), self, self._stop_event)
 
     def _poll(self, source: Source, intake: Intake, memory: Memory) -> str:
         delivered = 0
@@ -59,7 +57,8 @@ class TesthttpConnector(Connector):
 
     def _deliver(self, batch: Batch, intake: Intake, memory: Memory) -> int:
         """Deliver a batch and remember what was acknowledged; how many events the intake took."""
-        events, too_large = [], []
+        events: list[Event] = []
+        too_large: list[Event] = []
         for record in batch.records:
             event = Event(key=record.key, text=event_text(record.value, self.configuration.source))
             (too_large if event.too_large else events).append(event)

@@ -3,7 +3,6 @@
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from pydantic.json_schema import DEFAULT_REF_TEMPLATE, GenerateJsonSchema, JsonSchemaMode
 
 DRAFT_07 = "http://json-schema.org/draft-07/schema#"
 
@@ -13,7 +12,7 @@ Schema = dict[str, Any]
 def secret(schema: Schema) -> None:
     """Mark a field as a secret: `Field(..., json_schema_extra=secret)`.
 
-    A function and not a dictionary, because the SDK's generator handles dictionaries for some kinds of components only.
+    A function and not a dictionary, because the SDK's generator handles dictionaries for some components only.
     """
     schema["secret"] = True
 
@@ -30,16 +29,9 @@ class ManifestModel(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     @classmethod
-    def model_json_schema(
-        cls,
-        by_alias: bool = True,
-        ref_template: str = DEFAULT_REF_TEMPLATE,
-        schema_generator: type[GenerateJsonSchema] = GenerateJsonSchema,
-        mode: JsonSchemaMode = "validation",
-        **options: Any,
-    ) -> Schema:
-        """The schema of the model as draft-07."""
-        schema = super().model_json_schema(by_alias, ref_template, schema_generator, mode, **options)
+    def model_json_schema(cls, *args: Any, **options: Any) -> Schema:
+        """The schema of the model as draft-07; the arguments are those of pydantic."""
+        schema = super().model_json_schema(*args, **options)
         definitions = schema.pop("$defs", None)
         # The docstring of a model speaks to developers; the form shows the descriptions of the fields.
         schema.pop("description", None)

@@ -4,21 +4,20 @@ import time
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from threading import Event
-from typing import Protocol
+from typing import Any, Protocol
+
+from sekoia_automation.configuration.exception import MissingConfigurationError
+from sekoia_automation.exceptions import AutomationSDKError
 
 from httpkit.errors import HttpkitError, SettingsError
 from httpkit.stopping import Stopped
-from sekoia_automation.configuration.exception import MissingConfigurationError
-from sekoia_automation.exceptions import AutomationSDKError
-from sekoia_automation.module import Module
-
 from testhttp_modules.translation import sentence
 
 HEARTBEAT_SECONDS = 30.0
 """Longest time between two signs of life while waiting."""
 
 DEAD_AFTER_SECONDS = 1800
-"""A component that gives no sign of life for so long is restarted by the platform; a poll of many pages gives one per page."""
+"""A component that gives no sign of life for so long is restarted by the platform; a long poll gives one per page."""
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
@@ -27,9 +26,7 @@ _LONGEST_PAUSE = 300.0
 class Component(Protocol):
     """What the loop needs of a connector or a trigger of the SDK."""
 
-    module: Module
-
-    def log(self, message: str, level: str = ...) -> None:
+    def log(self, message: str, level: Any = ...) -> None:
         """Send a line to the log of the component."""
 
     def heartbeat(self) -> None:

@@ -4,6 +4,10 @@ from hashlib import blake2b
 from pathlib import Path
 from threading import Event
 
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from sekoia_automation.module import Module
+
 from httpkit.auth import BearerToken, origin_of
 from httpkit.client import Client, ClientSettings
 from httpkit.documents import encode_json
@@ -14,10 +18,6 @@ from httpkit.pagination import PagingSettings
 from httpkit.redaction import without_query
 from httpkit.source import SourceSettings
 from httpkit.values import Request
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-from sekoia_automation.module import Module
-
 from testhttp_modules.manifests import secret_fields
 from testhttp_modules.models import SourceConfiguration, TesthttpConnectorConfiguration, TesthttpModuleConfiguration
 

@@ -1,13 +1,13 @@
 """The trigger: entries that were not there before start a playbook run, and are remembered once it was accepted."""
 
+from pydantic import ValidationError
+from sekoia_automation.trigger import Trigger
+
 from httpkit.documents import encode_json
 from httpkit.memory import Memory
 from httpkit.source import Source
 from httpkit.stopping import run_until_stopped
 from httpkit.values import Batch, Record
-from pydantic import ValidationError
-from sekoia_automation.trigger import Trigger
-
 from testhttp_modules import TesthttpModule
 from testhttp_modules.models import Entry, NewEntries, TriggerConfiguration
 from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report

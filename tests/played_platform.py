@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from relay.sekoia.child import Child
 from relay.sekoia.runner import LAUNCHER
 from relay.store import Store

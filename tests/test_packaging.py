@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from scripts import install
+
 ROOT = Path(__file__).resolve().parent.parent
 EXPORTS = {"main": {"main"}, "relay": {"main", "relay"}, "dev": {"main", "relay", "dev"}}
 ENTRY = re.compile(r"(?P<name>[a-z0-9-]+)(\[[^]]*\])?==(?P<version>\S+)")
@@ -116,3 +118,42 @@ def declared(groups: set[str]) -> set[str]:
 @pytest.mark.parametrize(("folder", "groups"), [("httpkit", set()), ("testhttp_modules", set()), ("relay", {"relay"})])
 def test_code_imports_only_what_its_group_declares(folder: str, groups: set[str]) -> None:
     assert imported_distributions(folder) <= declared(groups)
+
+
+def test_pips_settings_follow_pips_own_order() -> None:
+    listing = ":env:.index-url='http://a'\nglobal.cert='/x'\nglobal.index-url='http://c'\ninstall.cert='/y'\n"
+    assert install.pip_settings(listing) == {"index-url": "http://a", "cert": "/y"}
+
+
+def test_uv_is_given_pips_settings(tmp_path: Path) -> None:
+    settings = {
+        "index-url": "http://a",
+        "extra-index-url": "\nhttp://b\nhttp://c",
+        "find-links": "/d /e",
+        "cert": "/f",
+    }
+    assert install.uv_environment(settings, {"HOME": "/h"}) == {
+        "HOME": "/h",
+        "UV_DEFAULT_INDEX": "http://a",
+        "UV_INDEX": "http://b http://c",
+        "UV_FIND_LINKS": "/d,/e",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "SSL_CERT_FILE": "/f",
+    }
+    assert install.uv_environment({"cert": str(tmp_path)}, {})["SSL_CERT_DIR"] == str(tmp_path)
+
+
+def test_what_is_set_for_uv_itself_wins_over_pips_settings() -> None:
+    environment = install.uv_environment({"index-url": "http://a"}, {"UV_DEFAULT_INDEX": "http://mine"})
+    assert environment["UV_DEFAULT_INDEX"] == "http://mine"
+
+
+def test_the_installer_is_taken_from_the_locked_file_with_all_its_hashes() -> None:
+    lines = install.locked_lines(ROOT / "requirements" / "main.txt", "uv")
+    assert lines.startswith("uv==")
+    assert set(re.findall(r"--hash=(\S+)", lines)) == exported("main")["uv"][1]
+
+
+def test_a_package_that_is_not_locked_is_refused() -> None:
+    with pytest.raises(install.InstallError, match="make lock"):
+        install.locked_lines(ROOT / "requirements" / "main.txt", "no-such-package")

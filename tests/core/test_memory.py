@@ -90,6 +90,20 @@ def test_the_number_of_files_stays_logarithmic(folder: Path, sizes: list[int]) -
     assert len(remembered(folder)) == total
 
 
+def test_what_is_acknowledged_was_flushed_to_the_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut keeps a file only if it was flushed, and its name only if the folder was."""
+    flushed, flush = set[int](), os.fsync
+
+    def note(descriptor: int) -> None:
+        flush(descriptor)
+        flushed.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", note)
+    open_memory(folder).remember(keys(1))
+
+    assert {path.stat().st_ino for path in (folder, *folder.iterdir())} <= flushed
+
+
 # forgetting
 
 

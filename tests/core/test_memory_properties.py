@@ -1,5 +1,6 @@
 """Whenever the process or the disk fails, the old or the new state is found, and nothing acknowledged is lost."""
 
+import errno
 import os
 import random
 import stat
@@ -7,8 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -42,39 +42,70 @@ def remembered(folder: Path) -> list[bytes]:
     return list(open_memory(folder).seen)
 
 
-@contextmanager
-def failing_at(place: int, failure: BaseException) -> Iterator[None]:
-    """The operation on files with this number, counted from 1, fails instead of being done.
+class Fault:
+    """One operation on files that fails instead of being done.
 
     A flush that fails leaves only half of what was written to the file.
-    """
-    operations = count(1)
 
-    def failing(real: Callable[..., Any]) -> Callable[..., Any]:
+    Args:
+        place: number of the operation, counted from 1.
+    """
+
+    def __init__(self, place: int, failure: BaseException) -> None:
+        self.place = place
+        self.failure = failure
+        self.met = 0
+
+    @property
+    def reached(self) -> bool:
+        """Did the operation come?"""
+        return self.met >= self.place
+
+    def ends(self, act: Callable[[], object]) -> bool:
+        """Act; was that ended by the fault?"""
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                for name in ("replace", "fsync", "unlink", "mkdir", "open"):
+                    patch.setattr(os, name, self._around(getattr(os, name)))
+                patch.setattr(Path, "open", self._around(Path.open))
+                act()
+        except (Crash, UnavailableError):
+            return True
+        return False
+
+    def _around(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        is_flush = real is os.fsync
+
         def operate(*args: Any, **named: Any) -> Any:
-            if next(operations) != place:
+            self.met += 1
+            if self.met != self.place:
                 return real(*args, **named)
-            if real is fsync and stat.S_ISREG((status := os.fstat(args[0])).st_mode):
+            if is_flush and stat.S_ISREG((status := os.fstat(args[0])).st_mode):
                 os.ftruncate(args[0], status.st_size // 2)
-            raise failure
+            raise self.failure
 
         return operate
 
-    fsync = os.fsync
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("replace", "fsync", "unlink", "mkdir", "open"):
-            patch.setattr(os, name, failing(getattr(os, name)))
-        patch.setattr(Path, "open", failing(Path.open))
-        yield
+
+def crash(place: int) -> Fault:
+    """The process ends at an operation."""
+    return Fault(place, Crash())
 
 
-def every_place(scenario: Callable[[int, Path], bool]) -> None:
-    """Run a scenario in a new folder with a failure at the first operation, at the second, until none fails."""
+def refusal(place: int) -> Fault:
+    """The disk refuses an operation."""
+    return Fault(place, OSError(errno.ENOSPC, "No space left on device"))
+
+
+def at_every_place(kind: Callable[[int], Fault], scenario: Callable[[Fault, Path], None]) -> None:
+    """Run a scenario in a new folder with a fault at the first operation, at the second, until there are no more."""
     for place in count(1):
+        fault = kind(place)
         with tempfile.TemporaryDirectory() as folder:
-            if not scenario(place, Path(folder) / "memory"):
-                assert place > 5
-                return
+            scenario(fault, Path(folder) / "memory")
+        if not fault.reached:
+            assert place > 5
+            return
 
 
 def history(folder: Path, sizes: list[int]) -> list[bytes]:
@@ -93,55 +124,51 @@ HISTORIES = [[], [1], [3, 1], [1, 1, 1], [4, 2, 1], [4, 1, 1, 1]]
 
 @pytest.mark.parametrize("sizes", HISTORIES, ids=str)
 def test_a_crash_at_any_operation_of_a_commit_leaves_the_old_or_the_new_state(sizes: list[int]) -> None:
-    def scenario(place: int, folder: Path) -> bool:
-        old = history(folder, sizes)
-        batch, memory = keys(100, 2), open_memory(folder)
-        crashed = crashes(lambda: memory.remember(batch), place)
+    def scenario(fault: Fault, folder: Path) -> None:
+        old, batch = history(folder, sizes), keys(100, 2)
+        memory = open_memory(folder)
+        crashed = fault.ends(lambda: memory.remember(batch))
 
         assert remembered(folder) in ([old, old + batch] if crashed else [old + batch])
-        return crashed
 
-    every_place(scenario)
+    at_every_place(crash, scenario)
 
 
 @pytest.mark.parametrize("sizes", HISTORIES[1:], ids=str)
 def test_a_crash_during_the_start_after_a_crash_changes_nothing(sizes: list[int]) -> None:
     """The start removes what the first crash left."""
 
-    def scenario(place: int, folder: Path) -> bool:
-        old = history(folder, sizes)
-        batch, memory = keys(100, 2), open_memory(folder)
-        crashed = crashes(lambda: memory.remember(batch), place)
-        for second in count(1):
-            if not crashes(lambda: open_memory(folder), second):
-                break
+    def scenario(fault: Fault, folder: Path) -> None:
+        old, batch = history(folder, sizes), keys(100, 2)
+        memory = open_memory(folder)
+        fault.ends(lambda: memory.remember(batch))
+        starts = (crash(place).ends(lambda: open_memory(folder)) for place in count(1))
+        while next(starts):
+            pass
 
         found = remembered(folder)
         assert found in (old, old + batch)
         open_memory(folder).remember(keys(200, 1))
         assert remembered(folder) == found + keys(200, 1)
-        return crashed
 
-    every_place(scenario)
+    at_every_place(crash, scenario)
 
 
-@pytest.mark.parametrize("sizes", HISTORIES, ids=str)
-def test_a_failure_at_any_operation_is_survived_by_the_running_process(sizes: list[int]) -> None:
+@pytest.mark.parametrize("sizes", [[1], [4, 2, 1]], ids=str)
+@pytest.mark.parametrize("second", range(1, 13))
+def test_the_running_process_survives_a_refusal_at_any_operation(sizes: list[int], second: int) -> None:
     """The same process tries again, and a crash in that second try does no harm either."""
 
-    def scenario(place: int, folder: Path) -> bool:
-        old = history(folder, sizes)
-        batch, memory = keys(100, 2), open_memory(folder)
-        failed = refuses(lambda: memory.remember(batch), place)
-        assert list(memory.seen) == (old if failed else old + batch)
-        if failed:
-            second = random.Random(place).randint(1, 12)
-            if not crashes(lambda: memory.remember(batch), second):
-                assert remembered(folder) == old + batch
+    def scenario(fault: Fault, folder: Path) -> None:
+        old, batch = history(folder, sizes), keys(100, 2)
+        memory = open_memory(folder)
+        refused = fault.ends(lambda: memory.remember(batch))
+        assert list(memory.seen) == (old if refused else old + batch)
+        if refused and not crash(second).ends(lambda: memory.remember(batch)):
+            assert remembered(folder) == old + batch
         assert remembered(folder) in (old, old + batch)
-        return failed
 
-    every_place(scenario)
+    at_every_place(refusal, scenario)
 
 
 def test_a_file_that_cannot_be_removed_does_not_undo_a_commit() -> None:
@@ -158,26 +185,6 @@ def test_a_file_that_cannot_be_removed_does_not_undo_a_commit() -> None:
         patch.undo()
 
         assert list(memory.seen) == remembered(folder) == keys(0, 4)
-
-
-def crashes(act: Callable[[], object], place: int) -> bool:
-    """Act, with a crash at one operation; did it come so far?"""
-    try:
-        with failing_at(place, Crash()):
-            act()
-    except Crash:
-        return True
-    return False
-
-
-def refuses(act: Callable[[], object], place: int) -> bool:
-    """Act, with a disk that refuses one operation; was that an error?"""
-    try:
-        with failing_at(place, OSError(28, "No space left on device")):
-            act()
-    except UnavailableError:
-        return True
-    return False
 
 
 Step = tuple[Literal["remember", "forget", "restart"], Literal["well", "crash", "refused"], int, int]
@@ -239,9 +246,9 @@ class Life:
 
     def _act(self, act: Callable[[], object], expected: list[bytes], how: str, place: int) -> None:
         self.allowed.append(expected)
-        if how == "crash" and crashes(act, place):
+        if how == "crash" and crash(place).ends(act):
             self.restart()
-        elif how == "refused" and refuses(act, place):
+        elif how == "refused" and refusal(place).ends(act):
             assert list(self.memory.seen) in (self.known, expected)
             if list(self.memory.seen) != self.known:
                 self.restart()

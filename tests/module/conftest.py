@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from relay.server import RunningServer, create_app
 from relay.store import Store
 from tests.played_platform import Platform

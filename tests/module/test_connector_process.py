@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+
 from tests.fake_api import Answer, Asked, FakeApi
 from tests.played_platform import API_KEY, Platform, eventually
 
@@ -116,7 +117,7 @@ def test_nothing_is_remembered_that_the_intake_did_not_take(platform: Platform) 
     """The intake refuses the first push: the records are delivered by a later poll."""
     failures = [503]
 
-    def intake(asked: Asked) -> Answer:
+    def intake(_: Asked) -> Answer:
         if failures:
             return Answer(status=failures.pop(), json={"error": "busy"})
         return Answer(json={"event_ids": [str(number) for number in range(2)]})
@@ -158,4 +159,4 @@ def test_a_wrong_intake_key_ends_in_one_critical_line(platform: Platform) -> Non
         platform.start("TesthttpConnector", {"url": api.url, "intake_key": "wrong", **FAST})
         critical = eventually(lambda: platform.logs("critical"), "the wrong key is reported")
 
-    assert critical == ["Configuration error: intake_key: the intake refused it (401); copy it again from Sekoia.io"]
+    assert critical == ["Configuration error: intake_key: the intake refused it (401); copy it from Sekoia.io again"]

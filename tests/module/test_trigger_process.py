@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tests.fake_api import Answer, FakeApi
 from tests.played_platform import Platform, eventually
 

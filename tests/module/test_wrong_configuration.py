@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tests.played_platform import Platform, eventually
 
 URL = "http://127.0.0.1:9/"
@@ -14,12 +15,15 @@ URL = "http://127.0.0.1:9/"
         (
             "TesthttpConnector",
             {"polling_interval": "soon"},
-            "connector_configuration: polling_interval: Input should be a valid number, "
-            "unable to parse string as a number, not 'soon'",
+            "connector_configuration: polling_interval: Input should be a valid number",
         ),
         ("TesthttpConnector", {"polling_interval": 0}, "polling_interval: Input should be greater than 0, not 0"),
         ("TesthttpConnector", {"pages": 3}, "pages: is not a known field; check its spelling or remove it"),
-        ("TesthttpConnector", {"url": "jsonplaceholder"}, "url: 'jsonplaceholder' must start with https:// or http://"),
+        (
+            "TesthttpConnector",
+            {"url": "jsonplaceholder"},
+            "url: 'jsonplaceholder' must start with https:// or http://",
+        ),
         ("TesthttpConnector", {"pagination": "cursor"}, "next_path: is needed by pagination 'cursor'"),
         ("TesthttpConnector", {"records_path": "a["}, "records_path: 'a[' is not a JMESPath expression"),
         ("NewEntriesTrigger", {}, "trigger_configuration: url: is required; add it"),
@@ -27,9 +31,7 @@ URL = "http://127.0.0.1:9/"
         ("NewEntriesTrigger", [1], "trigger_configuration: "),
     ],
 )
-def test_a_wrong_field_ends_in_one_critical_line(
-    platform: Platform, component: str, settings: Any, line: str
-) -> None:
+def test_a_wrong_field_ends_in_one_critical_line(platform: Platform, component: str, settings: Any, line: str) -> None:
     started = platform.start(component, settings)
     critical = eventually(lambda: platform.logs("critical"), "a critical line")
 
