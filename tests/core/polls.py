@@ -8,7 +8,7 @@ from httpkit.freshness import SeenKeys
 from httpkit.pagination import PagingSettings
 from httpkit.source import Source, SourceSettings
 from httpkit.values import Batch, JsonValue, Request
-from tests.fake_api import Answer, Asked
+from tests.fake_api import Answer, Asked, FakeApi
 
 
 def get(url: str, **fields: Any) -> Request:
@@ -45,3 +45,16 @@ def in_turn(*answers: Answer) -> Callable[[Asked], Answer]:
     """A handler that gives one answer after the other, and then the last one for ever."""
     waiting = list(answers)
     return lambda _: waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+
+def page(*ids: int, **fields: Any) -> Answer:
+    """An answer with some records and, beside them, what the API says about paging."""
+    return Answer(json={"items": items(*ids), **fields})
+
+
+def read(
+    api: FakeApi, client: Client, *, path: str = "/items", request: dict[str, Any] | None = None, **paging: Any
+) -> list[Any]:
+    """The identities that one poll with an empty memory gives."""
+    source = source_of(client, get(f"{api.url}{path}", **(request or {})), **paging)
+    return [record["id"] for record in records_of(poll(source, SeenKeys()))]
