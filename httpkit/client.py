@@ -1,151 +1,291 @@
-"""One HTTP exchange from request to complete answer; the only file that opens sockets."""
+"""One HTTP exchange from request to complete answer: proof, pace, retries, redirects, limits on time and size."""
 
-import json
+import random
 import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urldefrag, urljoin
 
 import requests
 import urllib3
 
-from httpkit.auth import BearerToken, origin_of
+from httpkit.auth import Credentials, Flow
+from httpkit.clocks import SYSTEM_CLOCKS, Clocks
+from httpkit.connections import CONNECT_SECONDS, CheckedAdapter, TlsSettings, never_opened
+from httpkit.destinations import DestinationPolicy, Origin, origin_of
+from httpkit.encoding import encoded_body, query_pairs
 from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
-from httpkit.redaction import named
-from httpkit.stopping import run_until_stopped
-from httpkit.values import JsonValue, Parameters, Request, Response
+from httpkit.failures import bad_header, explained
+from httpkit.redaction import Redactor, named
+from httpkit.redirects import REDIRECTS, redirected
+from httpkit.stopping import Stopped, run_until_stopped
+from httpkit.throttle import Pace, RetryPolicy, asks_for_later, told_wait
+from httpkit.values import Request, Response
 
-_CONNECT_SECONDS = 10.0
-_EXCHANGE_FACTOR = 5
+EXCHANGE_FACTOR = 5
+MAX_REDIRECTS = 10
 _CHUNK_BYTES = 64 * 1024
 _MEGABYTE = 1024 * 1024
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MAX_REDIRECTS = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClientSettings:
-    """Limits of every exchange of one client.
+    """Limits and ways of every exchange of one client.
 
     Attributes:
         user_agent: sent with each request.
         timeout_seconds: longest silence of the server; connecting has 10 s, the whole exchange five times this.
         max_response_megabytes: largest answer, after decompression.
+        proxy: URL of a proxy for all requests, "" for none.
+        requests_per_minute: self-imposed rate, 0 for none.
     """
 
     user_agent: str
     timeout_seconds: float = 60.0
     max_response_megabytes: float = 64.0
+    destinations: DestinationPolicy = field(default_factory=DestinationPolicy)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    proxy: str = ""
+    requests_per_minute: float = 0.0
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proof:
+    """Credentials and the only origin that they are sent to."""
+
+    credentials: Credentials
+    origin: Origin
 
 
 class Client:
     """Sends requests over reused connections.
 
     Args:
-        credentials: added to requests that ask for it, on their own origin only.
-        stop: when set, an exchange under way is given up at once.
-        monotonic: a clock in seconds that never goes back.
+        proof: used for requests that ask for it, on its own origin only.
+        redactor: keeps secrets out of the errors.
+        stop: when set, an exchange or a wait under way is given up at once.
+        jitter: a number from 0 to 1.
+
+    Raises:
+        SettingsError: a certificate, a key or the proxy is not usable.
     """
 
     def __init__(
         self,
         settings: ClientSettings,
         *,
-        credentials: BearerToken | None = None,
+        proof: Proof | None = None,
+        redactor: Redactor | None = None,
         stop: threading.Event | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        clocks: Clocks = SYSTEM_CLOCKS,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
-        self._credentials = credentials
+        self._proof = proof
+        self._redactor = redactor or Redactor()
         self._stop = stop or threading.Event()
-        self._monotonic = monotonic
-        self._session = requests.Session()
-        # The environment must not add credentials (netrc) or another trust store.
-        self._session.trust_env = False
-        self._session.headers = requests.structures.CaseInsensitiveDict(
-            {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
-        )
+        self._clocks = clocks
+        self._jitter = jitter
+        self._pace = Pace(settings.requests_per_minute)
+        self._session = _new_session(settings)
 
     def send(self, request: Request) -> Response:
         """Send a request and read its answer to the end, whatever its status.
 
         Raises:
-            UnavailableError: no connection, no answer in time, or an answer that was cut.
+            UnavailableError: no connection, no answer in time, or an answer that was cut, also after the retries.
             UnexpectedShapeError: the answer is larger than allowed, or redirects without end.
-            SettingsError: the address or a header cannot be sent.
+            RefusedError: no token was given for the credentials.
+            SettingsError: the address may not be reached, or a header cannot be sent.
             httpkit.stopping.Stopped: the stop event was set.
         """
         return run_until_stopped(lambda: self._follow(request), self._stop)
 
-    def _follow(self, request: Request) -> Response:
-        start = self._monotonic()
-        for _ in range(_MAX_REDIRECTS + 1):
-            response = self._exchange(request, start)
-            target = response.headers.get("location")
-            if not (request.follow_redirects and response.status in _REDIRECTS and target):
-                return response
-            request = _redirected(request, response.status, urljoin(response.url, target))
-        raise UnexpectedShapeError(f"{named(request)}: more than {_MAX_REDIRECTS} redirects; use the final address")
+    def sign_in(self) -> None:
+        """Get the proof that a request would need, where one has to be fetched.
 
-    def _exchange(self, request: Request, start: float) -> Response:
-        deadline = start + self._settings.timeout_seconds * _EXCHANGE_FACTOR
-        prepared = self._prepare(request)
+        Raises:
+            HttpkitError: as `send`.
+        """
+        if self._proof:
+            flow = self._proof.credentials.sign_in()
+            run_until_stopped(lambda: self._run(flow), self._stop)
+
+    def _follow(self, request: Request) -> Response:
+        # Cookies carry a redirect to its end; kept longer they would be hidden credentials with rules of their own.
+        self._session.cookies.clear()
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._prove(request)
+            target = response.headers.get("location")
+            if not (request.follow_redirects and response.status in REDIRECTS and target):
+                return response
+            request = redirected(request, response.status, self._target(request, response.url, target))
+        raise UnexpectedShapeError(f"{named(request)}: more than {MAX_REDIRECTS} redirects; use the final address")
+
+    def _target(self, request: Request, answered: str, location: str) -> str:
+        """The address of a redirect; the server chose it, so a wrong one is not the user's mistake."""
+        try:
+            target = urldefrag(urljoin(answered, location)).url
+            self._settings.destinations.check_url(target)
+        except (ValueError, SettingsError) as error:
+            problem = self._redactor.clean(str(error))
+            raise UnexpectedShapeError(
+                f"{named(request)}: redirects to an address that is refused: {problem}"
+            ) from None
+        return target
+
+    def close(self) -> None:
+        """Close the connections; the client is not used afterwards."""
+        self._session.close()
+
+    def _prove(self, request: Request) -> Response:
+        """Run the flow of the scheme: each request that it yields is sent, the last answer is the result."""
+        request = _with_final_url(request)
+        proof = self._proof
+        if not (request.authenticate and proof and origin_of(request.url) == proof.origin):
+            return self._persist(request)
+        response = self._run(proof.credentials.flow(request))
+        assert response is not None, "a flow sends at least the request itself"
+        return response
+
+    def _run(self, flow: Flow) -> Response | None:
+        """Send each request of a flow and give its answer back; the last answer."""
+        response: Response | None = None
+        try:
+            outgoing = next(flow)
+            while True:
+                response = self._persist(_with_final_url(outgoing))
+                outgoing = flow.send(response)
+        except StopIteration:
+            return response
+
+    def _persist(self, request: Request) -> Response:
+        """Send a request, and again as often as the policy allows, while the answer is that it may succeed later."""
+        attempt = 0
+        while True:
+            attempt += 1
+            failure: UnavailableError | None = None
+            response: Response | None = None
+            try:
+                response = self._exchange(request)
+            except _FailedError as error:
+                failure = error.meaning
+                repeatable = self._settings.retry.may_repeat(request, never_opened=error.never_opened)
+            else:
+                repeatable = asks_for_later(response) and self._settings.retry.may_repeat(request, never_opened=False)
+            told = told_wait(response) if response else None
+            wait = self._settings.retry.wait_before(attempt, told, self._jitter) if repeatable else None
+            if wait is None:
+                if response:
+                    return response
+                assert failure is not None
+                raise failure
+            self._wait(wait)
+
+    def _wait(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise Stopped
+
+    def _exchange(self, request: Request) -> Response:
+        self._settings.destinations.check_url(request.url)
+        prepared = self._prepared(request)
+        self._wait(self._pace.reserve(self._clocks.monotonic()))
+        start = self._clocks.monotonic()
+        timeout = self._settings.timeout_seconds
         try:
             with self._session.send(
                 prepared,
                 stream=True,
                 allow_redirects=False,
-                timeout=(_CONNECT_SECONDS, self._settings.timeout_seconds),
+                timeout=(min(CONNECT_SECONDS, timeout), timeout),
+                verify=self._settings.tls.verify_tls,
+                proxies={"http": self._settings.proxy, "https": self._settings.proxy} if self._settings.proxy else {},
             ) as answer:
-                body = self._read(answer, request, deadline)
+                body = self._read(answer, request, start)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _unavailable(request, error, self._settings.timeout_seconds) from error
+            raise _FailedError(self._meaning(request, error), never_opened=never_opened(error)) from None
         return Response(
             status=answer.status_code,
             reason=answer.reason or _reason(answer.status_code),
             url=prepared.url or request.url,
             headers=answer.headers,
             body=body,
-            elapsed=self._monotonic() - start,
+            elapsed=self._clocks.monotonic() - start,
+            received_at=self._clocks.now(),
         )
 
-    def _prepare(self, request: Request) -> requests.PreparedRequest:
-        origin_of(request.url)
-        headers = dict(request.headers)
-        if request.authenticate and self._credentials:
-            headers |= self._credentials.headers_for(request.url)
-        body, content_type = _encoded(request)
+    def _prepared(self, request: Request) -> requests.PreparedRequest:
+        body, content_type = encoded_body(request)
+        headers: dict[str, str] = {name: value for name, value in request.headers.items() if value is not None}
         if content_type and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = content_type
         plain = requests.Request(
-            request.method, request.url, headers=headers, params=_query(request.params), data=body
+            request.method, request.url, headers=headers, params=query_pairs(request.params), data=body
         )
         try:
             return self._session.prepare_request(plain)
-        except requests.exceptions.InvalidHeader as error:
-            raise SettingsError("headers", f"{error}; names and values must be one line of text") from None
+        except (requests.exceptions.InvalidHeader, UnicodeEncodeError):
+            raise SettingsError("headers", bad_header(headers)) from None
         except (requests.exceptions.RequestException, ValueError) as error:
-            raise SettingsError("url", f"{request.url!r} cannot be sent: {error}") from None
+            raise SettingsError("url", self._redactor.clean(f"{request.url!r} cannot be sent: {error}")) from None
 
-    def _read(self, answer: requests.Response, request: Request, deadline: float) -> bytes:
+    def _read(self, answer: requests.Response, request: Request, start: float) -> bytes:
         limit = int(self._settings.max_response_megabytes * _MEGABYTE)
+        longest = self._settings.timeout_seconds * EXCHANGE_FACTOR
         chunks, size = [], 0
         for chunk in answer.raw.stream(_CHUNK_BYTES, decode_content=True):
             size += len(chunk)
             if size > limit:
                 raise UnexpectedShapeError(
                     f"{named(request)}: the answer is larger than {self._settings.max_response_megabytes:g} MB; "
-                    "ask for smaller pages"
+                    "ask for less, or raise max_response_megabytes"
                 )
-            if self._monotonic() > deadline:
+            if self._clocks.monotonic() - start > longest:
                 raise UnavailableError(
-                    f"{named(request)}: the answer was still coming after "
-                    f"{self._settings.timeout_seconds * _EXCHANGE_FACTOR:g} s; ask for smaller pages"
+                    f"{named(request)}: the answer was still coming after {longest:g} s; "
+                    "ask for less, or raise timeout_seconds"
                 )
             chunks.append(chunk)
         return b"".join(chunks)
+
+    def _meaning(self, request: Request, error: Exception) -> UnavailableError:
+        return UnavailableError(
+            self._redactor.clean(f"{named(request)}: {explained(error, self._settings.timeout_seconds)}")
+        )
+
+
+class _FailedError(Exception):
+    """An exchange without a complete answer."""
+
+    def __init__(self, meaning: UnavailableError, *, never_opened: bool) -> None:
+        super().__init__(meaning.message)
+        self.meaning = meaning
+        self.never_opened = never_opened
+
+
+def _new_session(settings: ClientSettings) -> requests.Session:
+    session = requests.Session()
+    # The environment must not add credentials (netrc), proxies or another trust store.
+    session.trust_env = False
+    session.headers = requests.structures.CaseInsensitiveDict(
+        {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
+    )
+    adapter = CheckedAdapter(settings.destinations, settings.tls)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _with_final_url(request: Request) -> Request:
+    """The request with its parameters in its URL, as it goes over the wire: some proofs are computed over it."""
+    prepared = requests.PreparedRequest()
+    try:
+        prepared.prepare_url(request.url, query_pairs(request.params))
+    except (requests.exceptions.RequestException, ValueError) as error:
+        raise SettingsError("url", f"{request.url!r} cannot be sent: {error}") from None
+    return replace(request, url=prepared.url or request.url, params={})
 
 
 def _reason(status: int) -> str:
@@ -153,68 +293,3 @@ def _reason(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
-
-
-def _query(params: Parameters) -> list[tuple[str, str]]:
-    """Parameters as name-value pairs; a list is repeated, nothing is sent for null."""
-    lists = ((name, value if isinstance(value, (list, tuple)) else [value]) for name, value in params.items())
-    return [(name, _text(one)) for name, values in lists for one in values if one is not None]
-
-
-def _text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _encoded(request: Request) -> tuple[bytes | None, str | None]:
-    if request.body is None:
-        return None, None
-    if request.body_format == "raw":
-        return (request.body if isinstance(request.body, bytes) else str(request.body).encode()), None
-    if request.body_format == "form":
-        return urlencode(_query(request.body)).encode(), "application/x-www-form-urlencoded"
-    return json.dumps(request.body, ensure_ascii=False).encode(), "application/json"
-
-
-def _redirected(request: Request, status: int, url: str) -> Request:
-    """The request that follows a redirect (RFC 9110 §15.4): 303, and 301/302 after a POST, become a GET."""
-    becomes_get = (status == 303 and request.method != "HEAD") or (status in {301, 302} and request.method == "POST")
-    return Request(
-        method="GET" if becomes_get else request.method,
-        url=url,
-        headers=_without_secrets(request.headers, request.url, url),
-        body=None if becomes_get else request.body,
-        body_format=request.body_format,
-        authenticate=request.authenticate,
-    )
-
-
-def _without_secrets(headers: Mapping[str, str], old_url: str, new_url: str) -> dict[str, str]:
-    """Any header may hold a credential, so only harmless ones go to another origin."""
-    if origin_of(old_url) == origin_of(new_url):
-        return dict(headers)
-    return {name: value for name, value in headers.items() if name.lower() in {"accept", "accept-language"}}
-
-
-def _unavailable(request: Request, error: Exception, timeout: float) -> UnavailableError:
-    what = f"{named(request)}: "
-    if isinstance(error, requests.exceptions.SSLError):
-        return UnavailableError(f"{what}the server's certificate was not accepted ({_last_words(error)})")
-    if isinstance(error, (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError)):
-        return UnavailableError(f"{what}no connection within {_CONNECT_SECONDS:g} s; check the host and the network")
-    if isinstance(error, (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)):
-        return UnavailableError(f"{what}no answer within {timeout:g} s; the server is slow or the page too large")
-    if isinstance(error, requests.exceptions.ConnectionError):
-        return UnavailableError(f"{what}could not connect ({_last_words(error)})")
-    return UnavailableError(f"{what}the answer was cut or damaged ({_last_words(error)})")
-
-
-def _last_words(error: BaseException) -> str:
-    """The innermost cause, which says what happened without the layers around it."""
-    seen: BaseException = error
-    while (cause := getattr(seen, "reason", None) or _first_exception(seen)) and isinstance(cause, BaseException):
-        seen = cause
-    return str(seen).rpartition(">: ")[2] or type(seen).__name__
-
-
-def _first_exception(error: BaseException) -> BaseException | None:
-    return next((part for part in error.args if isinstance(part, BaseException)), None)

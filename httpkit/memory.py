@@ -12,17 +12,17 @@ After a crash at any point the old or the new state is found. A folder with stat
 error, since starting from nothing would deliver everything again or, worse, skip what was missed.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path, PosixPath, WindowsPath
+from pathlib import Path
 
 import msgspec
 
 from httpkit.documents import encode_json
 from httpkit.errors import SettingsError, UnavailableError
+from httpkit.files import on_disk, replace_content
 from httpkit.freshness import KEY_BYTES, SeenKeys
 
 _FORMAT = 1
@@ -127,7 +127,7 @@ class Memory:
         with _failures_named(self._folder):
             folder = self._folder / "quarantine"
             folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / f"{key.hex()}.json", encode_json({"reason": reason, "event": event}))
+            replace_content(folder / f"{key.hex()}.json", encode_json({"reason": reason, "event": event}))
 
     def _merging_tail(self, keys: Sequence[bytes]) -> tuple[tuple[_KeyFile, ...], bytes]:
         """The key files that stay, and the content of the new one.
@@ -148,10 +148,10 @@ class Memory:
         new = _KeyFile(name=f"keys-{number:08d}", count=len(content) // KEY_BYTES, checksum=_checksum(content))
         state = msgspec.structs.replace(self._state, key_files=(*kept, new))
         self._folder.mkdir(parents=True, exist_ok=True)
-        _write(self._folder / new.name, content)
+        replace_content(self._folder / new.name, content)
         if self._newest_is_valid:
             _keep_previous(self._folder)
-        _write(self._folder / _STATE, _document(state))
+        replace_content(self._folder / _STATE, _document(state))
         unneeded = self._previous_names - _names(state) - _names(self._state)
         self._previous_names, self._state, self._newest_is_valid = _names(self._state), state, True
         for name in unneeded:
@@ -218,40 +218,11 @@ def _checksum(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
-def _on_disk(path: Path) -> bool:
-    """Object stores put a whole object or nothing; only disks need the detour over a temporary name."""
-    return isinstance(path, (PosixPath, WindowsPath))
-
-
 def _keep_previous(folder: Path) -> None:
     state = folder / _STATE
     if not state.is_file():
         return
-    if _on_disk(folder):
+    if on_disk(folder):
         state.replace(folder / _PREVIOUS)
     else:
         (folder / _PREVIOUS).write_bytes(state.read_bytes())
-
-
-def _write(path: Path, content: bytes) -> None:
-    if not _on_disk(path):
-        path.write_bytes(content)
-        return
-    temporary = path.with_name(f"{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, which the flush of the file alone does not (fsync(2))."""
-    if os.name != "posix":  # elsewhere a folder cannot be opened
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Literal
 from urllib.parse import urljoin
 
-from httpkit.auth import origin_of
+from httpkit.destinations import origin_of
 from httpkit.errors import SettingsError, UnexpectedShapeError
 from httpkit.links import link_targets
 from httpkit.paths import compile_path

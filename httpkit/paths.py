@@ -1,15 +1,24 @@
 """JMESPath expressions: compiled once, with an error that names the setting."""
 
+import re
 from collections.abc import Callable
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from httpkit.documents import decode_json
 from httpkit.errors import SettingsError, UnexpectedShapeError
-from httpkit.values import JsonValue
+from httpkit.values import JsonValue, Response
 
 Path = Callable[[JsonValue], JsonValue]
 """A compiled path: gives the value found in a document, None when there is none."""
+
+
+AnswerPath = Callable[[JsonValue, Response, JsonValue], JsonValue]
+"""A compiled path over an answer: takes its document, the response and the last record of the page."""
+
+_HEADER = re.compile(r"header:(.+)")
+_JSON_HEADER = re.compile(r"json\(\s*header:([^)]+)\)")
 
 
 def compile_path(field: str, expression: str) -> Path:
@@ -35,6 +44,36 @@ def compile_path(field: str, expression: str) -> Path:
             ) from None
 
     return find
+
+
+def compile_answer_path(field: str, expression: str) -> AnswerPath:
+    """Compile a path that reads a whole answer, not only its document.
+
+    Args:
+        expression: JMESPath on the document; `header:NAME` is a response header, `json(header:NAME)` the JSON in one,
+            `last:PATH` is read from the last record of the page.
+
+    Raises:
+        SettingsError: the expression is not valid.
+    """
+    if header := _HEADER.fullmatch(expression):
+        name = header[1].strip()
+        return lambda content, response, last: response.headers.get(name)
+    if header := _JSON_HEADER.fullmatch(expression):
+        name = header[1].strip()
+        return lambda content, response, last: _json_or_none(response.headers.get(name, ""))
+    if expression.startswith("last:"):
+        find_in_record = compile_path(field, expression.removeprefix("last:"))
+        return lambda content, response, last: None if last is None else find_in_record(last)
+    find = compile_path(field, expression)
+    return lambda content, response, last: find(content)
+
+
+def _json_or_none(text: str) -> JsonValue:
+    try:
+        return decode_json(text.encode())
+    except ValueError:
+        return None
 
 
 def is_plain_name(expression: str) -> bool:

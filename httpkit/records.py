@@ -7,10 +7,9 @@ from httpkit.documents import decode_json, encode_json
 from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError
 from httpkit.paths import Path, compile_path, is_plain_name
 from httpkit.redaction import named
+from httpkit.text import excerpt
+from httpkit.throttle import asks_for_later, told_wait
 from httpkit.values import JsonValue, Request, Response
-
-_EXCERPT_CHARACTERS = 200
-_LATER = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +61,7 @@ def check_status(request: Request, response: Response) -> None:
     """Raise the error that a status other than a success means.
 
     Raises:
-        UnavailableError: 408, 425, 429 and 5xx.
+        UnavailableError: 408, 425, 429, 5xx, and a 403 that says that the rate limit is used up.
         RefusedError: everything else that is not 2xx.
     """
     if response.ok:
@@ -86,21 +85,13 @@ def event_text(value: JsonValue, source: str) -> str:
 def _status_error(request: Request, response: Response) -> HttpkitError:
     status = response.status
     what = f"{named(request)}: {status} {response.reason}{excerpt(response)}"
-    if status in _LATER or status >= 500:
-        return UnavailableError(what, status=status)
+    if asks_for_later(response) or status >= 500:
+        return UnavailableError(what, status=status, retry_after=told_wait(response))
     if status in {401, 403}:
         return RefusedError(f"{what}; check the api_key of the account and its rights", status=status)
     if status == 404:
         return RefusedError(f"{what}; check the url", status=status)
     return RefusedError(f"{what}; check url, params and body", status=status)
-
-
-def excerpt(response: Response) -> str:
-    """The beginning of an answer's body in brackets, on one line, for an error; empty when there is none."""
-    text = " ".join(response.body[: 4 * _EXCERPT_CHARACTERS].decode("utf-8", "replace").split())
-    if not text:
-        return ""
-    return f" ({text[:_EXCERPT_CHARACTERS]}{'…' if len(text) > _EXCERPT_CHARACTERS else ''})"
 
 
 def _decoded(request: Request, response: Response) -> JsonValue:

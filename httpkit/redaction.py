@@ -1,8 +1,120 @@
-"""What of a request may be shown in a log or an error."""
+"""Secrets kept out of everything that a person may read: by their value, and by the names of headers and fields."""
 
-from urllib.parse import urlsplit, urlunsplit
+import base64
+import json
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
 
 from httpkit.values import Request
+
+MASK = "***"
+SHORTEST_SECRET = 4
+"""Shorter values are not masked: they are no secrets, and masking them would make every text unreadable."""
+
+_SECRET_NAMES = re.compile(
+    r"authorization|cookie|token|secret|passw|api[-_]?key|apikey|access[-_]?key|private[-_]?key|credential|signature"
+    r"|intake[-_]?key|client_key|client-key",
+    re.IGNORECASE,
+)
+
+
+class Redactor:
+    """Masks secrets in texts.
+
+    Each secret is known in the forms in which it travels: as it is, base64, URL-encoded and JSON-escaped. Longer forms
+    are masked first, so that a secret inside another one leaves nothing behind.
+
+    Args:
+        secrets: known from the start; more can be added, for example a token that was fetched.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._lock = threading.Lock()
+        self._forms = frozenset[str]()
+        self._pattern: re.Pattern[str] | None = None
+        self.add(*secrets)
+
+    def add(self, *secrets: str) -> None:
+        """Mask these values from now on."""
+        with self._lock:
+            forms = self._forms.union(*(forms_of(secret) for secret in secrets if len(secret) >= SHORTEST_SECRET))
+            if forms != self._forms:
+                self._forms = forms
+                self._pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+
+    def clean(self, text: str) -> str:
+        """The text with every known secret masked."""
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def clean_value(self, value: Any) -> Any:
+        """A value of dicts, lists and texts with the secrets in its texts and keys masked."""
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, bytes):
+            return self.clean(value.decode("utf-8", "replace"))
+        if isinstance(value, Mapping):
+            return {self.clean_value(name): self.clean_value(part) for name, part in value.items()}
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [self.clean_value(part) for part in value]
+        return value
+
+
+def forms_of(secret: str) -> frozenset[str]:
+    """The forms in which a secret can appear in a text."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw), quote(raw, safe="/:@!$&'()*+,;=~")}
+    return frozenset(
+        {
+            secret,
+            *_base64_forms(raw),
+            *quoted,
+            *(form.replace("%20", "+") for form in quoted),
+            *(re.sub("%..", lambda found: found[0].lower(), form) for form in quoted),
+            *_escaped_forms(secret),
+        }
+    )
+
+
+def _base64_forms(raw: bytes) -> Iterable[str]:
+    for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
+        text = encode(raw).decode()
+        yield text
+        yield text.rstrip("=")
+        yield quote(text, safe="")
+
+
+def _escaped_forms(secret: str) -> Iterable[str]:
+    for ascii_only in (True, False):
+        text = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield text
+        yield text.replace("/", "\\/")
+        # An event is JSON inside JSON.
+        yield json.dumps(text)[1:-1]
+    yield repr(secret)[1:-1]
+
+
+def is_secret_name(name: str) -> bool:
+    """Does a header or field of this name usually hold a secret? A second net, for values that nobody announced."""
+    return bool(_SECRET_NAMES.search(name))
+
+
+def named_secrets(fields: Any) -> Iterable[str]:
+    """The texts in headers or a body whose names say that they are secrets; placeholders are not."""
+    if not isinstance(fields, Mapping):
+        return
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from named_secrets(value)
+        elif isinstance(value, str) and is_secret_name(str(name)) and "{" not in value:
+            yield value
+
+
+def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers as they may be shown: those that usually hold a secret are masked."""
+    return {name: MASK if is_secret_name(name) else value for name, value in headers.items()}
 
 
 def without_query(url: str) -> str:

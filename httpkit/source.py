@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from httpkit.client import Client
+from httpkit.errors import SettingsError, UnexpectedShapeError
 from httpkit.freshness import SeenKeys, key_of
 from httpkit.pagination import Paging, PagingSettings
 from httpkit.records import RecordSelector
-from httpkit.values import Batch, JsonValue, Page, Record, Request
+from httpkit.redaction import named
+from httpkit.values import Batch, JsonValue, Page, Record, Request, Response
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +57,10 @@ class Source:
         paging = self._new_paging()
         seen.begin_poll()
         request: Request | None = paging.first_request()
+        first = True
         while request:
-            page, keys = self._read(request, seen)
+            page, keys = self._read(request, seen, first=first)
+            first = False
             request = paging.next_request(page)
             yield Batch(records=_new_records(page, keys, seen), received=len(keys), complete=request is None)
             seen.show(keys)
@@ -64,8 +68,8 @@ class Source:
     def _new_paging(self) -> Paging:
         return Paging(self._settings.paging, self._settings.request)
 
-    def _read(self, request: Request, seen: SeenKeys) -> tuple[Page, list[bytes]]:
-        response = self._client.send(request)
+    def _read(self, request: Request, seen: SeenKeys, *, first: bool) -> tuple[Page, list[bytes]]:
+        response = self._answer(request, first=first)
         selected = self._select(request, response)
         keys = [self._key(record) for record in selected.records]
         page = Page(
@@ -76,6 +80,15 @@ class Source:
             all_repeats=bool(keys) and all(seen.shown_in_poll(key) for key in keys),
         )
         return page, keys
+
+    def _answer(self, request: Request, *, first: bool) -> Response:
+        try:
+            return self._client.send(request)
+        except SettingsError as error:
+            if first:
+                raise
+            # The API chose what this request consists of, so no setting of the user's is wrong.
+            raise UnexpectedShapeError(f"{named(request)}: the next page cannot be asked for: {error}") from None
 
 
 def _new_records(page: Page, keys: list[bytes], seen: SeenKeys) -> list[Record]:

@@ -2,15 +2,57 @@
 
 import re
 
+from charset_normalizer import from_bytes
+
 from httpkit.values import Response
 
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s;"']+)""", re.IGNORECASE)
+_TEXT_TYPES = re.compile(
+    r"^(text/|application/([\w.+-]*(json|xml|javascript|yaml|graphql|csv)|x-www-form-urlencoded))"
+)
+_EXCERPT_CHARACTERS = 200
+_DETECTED_BYTES = 64 * 1024
+
+
+def encoding_of(response: Response) -> str:
+    """The charset of the body: the declared one if it exists, else UTF-8 if it fits, else what it looks like."""
+    declared = _CHARSET.search(response.headers.get("content-type", ""))
+    for candidate in (
+        declared[1] if declared else "",
+        "utf-8-sig" if response.body[:3] == b"\xef\xbb\xbf" else "utf-8",
+    ):
+        if candidate and _decodes(response.body, candidate, strict=candidate.startswith("utf-8")):
+            return candidate
+    best = from_bytes(response.body[:_DETECTED_BYTES]).best()
+    return best.encoding if best else "utf-8"
 
 
 def text_of(response: Response) -> str:
-    """The body in its declared charset, else as UTF-8; bytes that do not fit are replaced, never an error."""
-    declared = _CHARSET.search(response.headers.get("content-type", ""))
+    """The body as text; bytes that do not fit the charset are replaced, never an error."""
+    return response.body.decode(encoding_of(response), "replace")
+
+
+def is_text(response: Response) -> bool:
+    """Is the body meant for reading? Decided by its type, or by its bytes when there is none."""
+    kind = response.headers.get("content-type", "").lower()
+    if _TEXT_TYPES.match(kind) or "charset=" in kind:
+        return True
+    if kind and not kind.startswith(("application/octet-stream", "binary/")):
+        return False
+    return b"\0" not in response.body[:_DETECTED_BYTES] and _decodes(response.body, "utf-8", strict=True)
+
+
+def excerpt(response: Response) -> str:
+    """The beginning of the body in brackets, on one line, for an error; empty when there is nothing to read."""
+    text = " ".join(response.body[: 4 * _EXCERPT_CHARACTERS].decode("utf-8", "replace").split())
+    if not text or not is_text(response):
+        return ""
+    return f" ({text[:_EXCERPT_CHARACTERS]}{'…' if len(text) > _EXCERPT_CHARACTERS else ''})"
+
+
+def _decodes(body: bytes, charset: str, *, strict: bool) -> bool:
     try:
-        return response.body.decode(declared[1] if declared else "utf-8", "replace")
-    except LookupError:  # a charset that nobody knows
-        return response.body.decode("utf-8", "replace")
+        body.decode(charset, "strict" if strict else "replace")
+    except (LookupError, UnicodeDecodeError):
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 JsonValue = Any
@@ -9,6 +10,9 @@ JsonValue = Any
 
 Parameters = Mapping[str, JsonValue]
 """Query parameters by name: text, number, boolean, or a list of those (the parameter is repeated)."""
+
+
+BodyFormat = Literal["json", "form", "raw"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +25,7 @@ class Request:
         body: a JSON value, form fields (`body_format` "form"), or bytes that are sent as they are ("raw").
         authenticate: may credentials be added, if the address belongs to their origin?
         follow_redirects: are redirects followed, under the same rules as the request itself?
+        safe: does sending it twice change nothing, whatever its method?
     """
 
     method: str
@@ -28,9 +33,10 @@ class Request:
     params: Parameters = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: JsonValue = None
-    body_format: Literal["json", "form", "raw"] = "json"
+    body_format: BodyFormat = "json"
     authenticate: bool = False
     follow_redirects: bool = True
+    safe: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +48,7 @@ class Response:
         headers: found under any case of their names; repeated ones are joined with ", ".
         body: decoded from its transfer and content encodings.
         elapsed: seconds from the first byte sent to the last byte read.
+        received_at: our clock when it was complete, aware.
     """
 
     status: int
@@ -50,6 +57,7 @@ class Response:
     headers: Mapping[str, str]
     body: bytes
     elapsed: float
+    received_at: datetime
 
     @property
     def ok(self) -> bool:

@@ -2,45 +2,18 @@
 
 import sys
 from threading import Event
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import AfterValidator, Field
 from sekoia_automation.action import Action
 
-from httpkit.auth import origin_of
-from httpkit.client import Client, ClientSettings
-from httpkit.errors import SettingsError
-from httpkit.records import excerpt
 from httpkit.redaction import named, without_query
-from httpkit.text import text_of
-from httpkit.values import Request as HttpRequest
-from testhttp_modules.manifests import ManifestModel
-from testhttp_modules.models import Url
-from testhttp_modules.translation import sentence, user_agent
-
-
-def _absolute(url: str) -> str:
-    try:
-        origin_of(url)
-    except SettingsError as error:
-        raise ValueError(error.message.removeprefix("url: ")) from None
-    return url
-
-
-class RequestArguments(ManifestModel):
-    """What a playbook asks for."""
-
-    url: Annotated[Url, AfterValidator(_absolute)] = Field(..., description="URL of the resource")
-    headers: dict[str, str] | None = Field(None, description="Headers of the request")
-    method: Literal["get", "post", "put", "patch", "delete"] = Field(..., description="HTTP method of the request")
-
-
-class Response(ManifestModel):
-    """What the playbook gets."""
-
-    status_code: int = Field(..., description="HTTP status code of the answer")
-    headers: dict[str, Any] = Field(..., description="Headers of the answer")
-    text: str = Field(..., description="Body of the answer as text")
+from httpkit.text import excerpt
+from testhttp_modules.account import account_of
+from testhttp_modules.answering import Reading, results_of
+from testhttp_modules.masking import mask_logging, redactor_of
+from testhttp_modules.models import RequestArguments, Response
+from testhttp_modules.requesting import client_of, request_of
+from testhttp_modules.translation import sentence
 
 
 class Request(Action):
@@ -49,16 +22,32 @@ class Request(Action):
     description = "Request the resource at a URL and return the answer"
     results_model = Response
 
+    def execute(self) -> None:
+        """Run as the platform asks, and keep secrets out of whatever is written meanwhile."""
+        mask_logging(redactor_of(self.module))
+        super().execute()
+
     def run(self, arguments: RequestArguments) -> Response:
-        """Send the request; an answer that is not a success marks the action as failed and is still returned."""
-        self.log(f"Request URL module started. Target URL: {without_query(arguments.url)}", level="info")
-        request = HttpRequest(method=arguments.method.upper(), url=arguments.url, headers=arguments.headers or {})
-        response = Client(ClientSettings(user_agent=user_agent(self.module)), stop=Event()).send(request)
-        if not response.ok:
-            self.error(
-                f"HTTP Request failed: {named(request)} with {response.status} {response.reason}{excerpt(response)}"
-            )
-        return Response(status_code=response.status, headers=dict(response.headers), text=text_of(response))
+        """Send the request; an HTTP error fails the action if so asked, and the answer is given all the same.
+
+        Raises:
+            HttpkitError: there is no answer, or it is not what the arguments say; wrong ones send nothing.
+        """
+        redactor = redactor_of(self.module)
+        reading = Reading(output=arguments.output, extract=arguments.extract)
+        account = account_of(self.module)
+        request = request_of(account, arguments, redactor)
+        client = client_of(self.module, account, arguments, request.url, stop=Event(), redactor=redactor)
+        self.log(f"Request URL module started. Target URL: {without_query(request.url)}", level="info")
+        response = client.send(request)
+        if arguments.fail_on_http_error and response.status >= 400:
+            what = f"{response.status} {response.reason}{excerpt(response)}"
+            self.error(f"HTTP Request failed: {named(request)} with {what}")
+        return results_of(response, reading, lambda: self.data_path, redactor)
+
+    def log(self, message: str, *args: Any, **options: Any) -> None:
+        """Log a line, without secrets."""
+        super().log(redactor_of(self.module).clean(message), *args, **options)
 
     def error(self, message: str) -> None:
         """Mark the action as failed.
@@ -66,4 +55,7 @@ class Request(Action):
         The SDK calls this with a traceback while an exception is handled; a playbook author needs a sentence instead.
         """
         exception = sys.exception()
-        super().error(sentence(exception) if exception else message)
+        super().error(redactor_of(self.module).clean(sentence(exception) if exception else message))
+
+
+__all__ = ["Request", "RequestArguments", "Response"]

@@ -1,5 +1,7 @@
 """The connector: what an API shows goes into an intake, and is remembered once the intake has it."""
 
+from typing import Any
+
 from sekoia_automation.connector import Connector
 
 from httpkit.intake import Event, Intake
@@ -8,9 +10,11 @@ from httpkit.records import event_text
 from httpkit.source import Source
 from httpkit.values import Batch
 from testhttp_modules import TesthttpModule
+from testhttp_modules.account import account_client, intake_client
+from testhttp_modules.masking import mask_logging
 from testhttp_modules.models import TesthttpConnectorConfiguration
 from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
-from testhttp_modules.translation import intake_client, intake_of, memory_of, source_client, source_settings
+from testhttp_modules.translation import intake_of, memory_of, source_settings
 
 
 class TesthttpConnector(Connector):
@@ -32,17 +36,27 @@ class TesthttpConnector(Connector):
         """Poll until the platform stops the connector."""
         run_or_report(self._collect, self, self._stop_event)
 
+    def log(self, message: str, *args: Any, **options: Any) -> None:
+        """Log a line, without secrets."""
+        super().log(self.module.redactor.clean(message), *args, **options)
+
     def _execute_checked(self) -> None:
+        mask_logging(self.module.redactor)
         check_configuration("module_configuration", lambda: self.module.configuration)
         check_configuration("connector_configuration", lambda: self.configuration)
+        self.module.redactor.add(self.configuration.intake_key)
         super().execute()
 
     def _collect(self) -> None:
         configuration, account = self.configuration, self.module.configuration
-        settings = source_settings(configuration)
-        source = Source(settings, source_client(self.module, account, configuration, self._stop_event))
+        settings = source_settings(account, configuration)
+        client = account_client(
+            self.module, account, settings.request.url, stop=self._stop_event, redactor=self.module.redactor
+        )
+        source = Source(settings, client)
         platform_url = configuration.intake_server or self.intake_url
-        intake = intake_of(configuration, platform_url, intake_client(self.module, self._stop_event))
+        sink = intake_client(self.module, stop=self._stop_event, redactor=self.module.redactor)
+        intake = intake_of(configuration, platform_url, sink)
         memory = memory_of("connector", settings, self.data_path)
         self.log("Start fetching events", level="info")
         run_every(configuration.polling_interval, lambda: self._poll(source, intake, memory), self, self._stop_event)

@@ -10,12 +10,88 @@ from testhttp_modules.manifests import ManifestModel, secret
 DEFAULT_URL = "https://jsonplaceholder.typicode.com/posts"
 
 Url = Annotated[str, Field(min_length=1, max_length=2083, json_schema_extra={"format": "uri"})]
+"""Absolute, or relative to the account's base_url."""
 
 
 class TesthttpModuleConfiguration(ManifestModel):
     """The account: what all components of a connected API share."""
 
     api_key: str = Field(..., description="API Key", json_schema_extra=secret)
+    base_url: str = Field(
+        "",
+        description=(
+            "Origin that the credentials belong to, and base of relative URLs; "
+            "empty: the credentials belong to the origin of the URL that is read"
+        ),
+        json_schema_extra={"format": "uri"},
+    )
+    auth: Literal["bearer", "header", "query", "basic", "digest", "oauth2", "login", "none"] = Field(
+        "bearer",
+        description=(
+            "How the API key is presented: as a bearer token, in a header, as a query parameter, as the password of "
+            "basic or digest, as the secret of OAuth 2.0, by a login request, or not at all"
+        ),
+    )
+    auth_name: str = Field(
+        "", description="Header (default Authorization) or query parameter (default api_key) that carries the key"
+    )
+    auth_prefix: str = Field("", description="Text before the key in the header, for example 'SSWS ' or 'Token '")
+    username: str = Field("", description="User of basic, digest and login, client id of OAuth 2.0")
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="Headers sent with every authenticated request, for example a second key"
+    )
+    token_url: str = Field(
+        "", description="Token endpoint of OAuth 2.0, or login URL", json_schema_extra={"format": "uri"}
+    )
+    oauth2_grant: Literal["client_credentials", "refresh_token", "password"] = Field(
+        "client_credentials",
+        description="OAuth 2.0 grant; with refresh_token the API key is that token, with password it is the password",
+    )
+    oauth2_client: Literal["form", "basic"] = Field(
+        "form", description="Where OAuth 2.0 client id and secret go: in the form, or in a basic header"
+    )
+    token_params: dict[str, Any] = Field(
+        default_factory=dict, description="Further token parameters, for example scope, audience or client_secret"
+    )
+    token_params_in: Literal["form", "query"] = Field(
+        "form", description="Where all token parameters go: in the form, or in the query string"
+    )
+    login_method: Literal["post"] = Field("post", description="HTTP method of the login request")
+    login_headers: dict[str, str] = Field(default_factory=dict, description="Headers of the login request")
+    login_body: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Body of the login request, for example user: {username}, password: {api_key}",
+    )
+    login_format: Literal["json", "form"] = Field("json", description="Is the login body sent as JSON or as a form?")
+    login_capture: dict[str, str] = Field(
+        default_factory=lambda: {"token": "token"},
+        description="Values of the login answer by name, each with its JMESPath or header:NAME",
+    )
+    login_inject: dict[str, str] = Field(
+        default_factory=lambda: {"Authorization": "Bearer {login.token}"},
+        description="Headers of the following requests, with {login.NAME} for the captured values",
+    )
+    token_path: str = Field("access_token", description="JMESPath of the token in the answer of the token endpoint")
+    token_expires_path: str = Field(
+        "expires_in", description="JMESPath of the token's lifetime: seconds or a date; renewed before the end"
+    )
+    verify_tls: bool = Field(True, description="Check the certificates of servers")
+    ca_certificate: str = Field("", description="PEM text of a private authority that is trusted too")
+    client_certificate: str = Field("", description="PEM text of a client certificate, for mutual TLS")
+    client_key: str = Field("", description="PEM text of the client certificate's key", json_schema_extra=secret)
+    proxy: str = Field("", description="URL of an HTTP proxy", json_schema_extra={"format": "uri"})
+    allow_private_networks: bool = Field(
+        False,
+        description="May loopback, private and link-local addresses be reached? Cloud metadata addresses never are",
+    )
+    allowed_hosts: list[str] = Field(
+        default_factory=list, description="Host patterns such as *.example.com; when set, nothing else is reached"
+    )
+    timeout_seconds: float = Field(
+        60, gt=0, description="Longest silence of a server in seconds; a whole exchange may take five times as long"
+    )
+    max_response_megabytes: float = Field(64, gt=0, description="Largest answer in megabytes, after decompression")
+    requests_per_minute: float = Field(0, ge=0, description="Most requests per minute; 0 is no limit")
 
 
 class SourceConfiguration(ManifestModel):
@@ -101,3 +177,68 @@ class NewEntries(ManifestModel):
     """What a playbook run of the trigger starts with."""
 
     entries: list[Entry] = Field(..., description="Entries that no earlier run received, in the order of the source")
+
+
+class RequestArguments(ManifestModel):
+    """What a playbook asks for."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    url: Url = Field(..., description="URL of the resource; may be relative to the base URL of the account")
+    headers: dict[str, str] | None = Field(None, description="Headers of the request")
+    method: Literal["get", "post", "put", "patch", "delete", "head", "options"] = Field(
+        ..., description="HTTP method of the request"
+    )
+    params: dict[str, Any] | str | None = Field(
+        None, description="Query parameters, as an object or as text such as a=1&b=2; a list repeats the parameter"
+    )
+    # The name `json` is taken by a method of pydantic's models.
+    json_body: Any = Field(None, alias="json", description="JSON body")
+    data: str | None = Field(None, description="Body as text, sent as it is")
+    form: dict[str, Any] | None = Field(None, description="Fields of a form, sent URL-encoded")
+    authenticate: bool = Field(
+        False, description="Send the credentials of the account, if the URL belongs to their origin"
+    )
+    auth_type: Literal["None", "Basic", "Digest", "Bearer"] = Field(
+        "None", description="Credentials of this request alone, instead of those of the account"
+    )
+    auth_username: str = Field("", description="User of Basic and Digest")
+    auth_password: str = Field("", description="Password of Basic and Digest", json_schema_extra=secret)
+    auth_token: str = Field("", description="Token of Bearer", json_schema_extra=secret)
+    fail_on_http_error: bool = Field(True, description="Does a status of 400 or more mark the action as failed?")
+    verify_ssl: bool = Field(True, description="Check the certificate of the server")
+    follow_redirects: bool = Field(True, description="Follow redirects; credentials never leave their origin")
+    timeout_seconds: float = Field(
+        60,
+        gt=0,
+        description="Longest silence of the server in seconds; a whole exchange may take five times that",
+    )
+    retries: int = Field(
+        3,
+        ge=0,
+        le=10,
+        description="Further tries after a connection error, 408, 429 or 5xx; methods that only read",
+    )
+    retry_unsafe: bool = Field(False, description="Repeat also methods that may change something")
+    extract: str = Field("", description="JMESPath on the JSON answer; what it finds becomes the result extracted")
+    output: Literal["auto", "text", "json", "file"] = Field(
+        "auto",
+        description="Where the body goes; auto puts text up to 1 MiB into the results, all else into a file",
+    )
+
+
+class Response(ManifestModel):
+    """What the playbook gets."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    status_code: int = Field(..., description="HTTP status code of the answer")
+    headers: dict[str, Any] = Field(..., description="Headers of the answer")
+    text: str = Field(..., description="Body of the answer as text; empty when it is in a file")
+    url: str | None = Field(None, description="URL that answered, after redirects")
+    reason: str | None = Field(None, description="Text that came with the status code")
+    encoding: str | None = Field(None, description="Charset that the text was decoded from")
+    elapsed: float | None = Field(None, description="Seconds from sending the request to the end of the answer")
+    json_body: Any = Field(None, alias="json", description="The body as JSON, when it is JSON and not in a file")
+    extracted: Any = Field(None, description="What extract found")
+    file_path: str | None = Field(None, description="File that holds the body, relative to the storage of the run")

@@ -4,12 +4,12 @@ import time
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from threading import Event
-from typing import Any, Protocol
+from typing import Protocol
 
 from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.exceptions import AutomationSDKError
 
-from httpkit.errors import HttpkitError, SettingsError
+from httpkit.errors import HttpkitError, SettingsError, UnavailableError
 from httpkit.stopping import Stopped
 from testhttp_modules.translation import sentence
 
@@ -26,7 +26,7 @@ _LONGEST_PAUSE = 300.0
 class Component(Protocol):
     """What the loop needs of a connector or a trigger of the SDK."""
 
-    def log(self, message: str, level: Any = ...) -> None:
+    def log(self, message: str, *, level: str) -> None:
         """Send a line to the log of the component."""
 
     def heartbeat(self) -> None:
@@ -37,7 +37,7 @@ def run_every(minutes: float, poll: Callable[[], str], component: Component, sto
     """Poll until the stop event is set.
 
     After a failure the next poll comes after a pause that doubles from one second up to five minutes, but never later
-    than the regular one.
+    than the regular one, and never earlier than the server told.
 
     Args:
         poll: does one poll and says what came of it.
@@ -56,7 +56,7 @@ def run_every(minutes: float, poll: Callable[[], str], component: Component, sto
         except SettingsError:
             raise
         except HttpkitError as error:
-            pause = max(_FIRST_PAUSE, min(interval, _FIRST_PAUSE * 2**failures, _LONGEST_PAUSE))
+            pause = max(_FIRST_PAUSE, min(interval, _FIRST_PAUSE * 2.0**failures, _LONGEST_PAUSE), _told(error))
             failures += 1
             component.log(f"Poll failed, next try in {_spoken(pause)}: {error.message}", level="error")
         else:
@@ -107,6 +107,11 @@ def check_configuration(form: str, load: Callable[[], object]) -> None:
         raise SettingsError(form, f"is not valid JSON ({error})") from error
     except AttributeError as error:  # the SDK takes for granted that the JSON is an object
         raise SettingsError(form, "is not a JSON object") from error
+
+
+def _told(error: HttpkitError) -> float:
+    """Seconds that the server asked to wait."""
+    return (error.retry_after or 0.0) if isinstance(error, UnavailableError) else 0.0
 
 
 def _spoken(seconds: float) -> str:

@@ -1,15 +1,13 @@
 """Between two vocabularies: configuration models to httpkit's values, errors to the sentence a user reads."""
 
+from dataclasses import fields
 from hashlib import blake2b
 from pathlib import Path
-from threading import Event
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from sekoia_automation.module import Module
 
-from httpkit.auth import BearerToken, origin_of
-from httpkit.client import Client, ClientSettings
+from httpkit.client import Client
 from httpkit.documents import encode_json
 from httpkit.errors import HttpkitError
 from httpkit.intake import Intake
@@ -18,29 +16,12 @@ from httpkit.pagination import PagingSettings
 from httpkit.redaction import without_query
 from httpkit.source import SourceSettings
 from httpkit.values import Request
+from testhttp_modules.account import absolute_url
 from testhttp_modules.manifests import secret_fields
 from testhttp_modules.models import SourceConfiguration, TesthttpConnectorConfiguration, TesthttpModuleConfiguration
 
 SECRET_FIELDS = secret_fields(TesthttpModuleConfiguration) | {"intake_key"}
 """Fields whose values are never shown; the platform does not take the intake key as a secret, but it is one."""
-
-
-def user_agent(module: Module) -> str:
-    """The name under which the module presents itself to servers."""
-    return f"sekoiaio-connector/{module.manifest.get('slug')}-{module.manifest.get('version')}"
-
-
-def source_client(
-    module: Module, account: TesthttpModuleConfiguration, configuration: SourceConfiguration, stop: Event
-) -> Client:
-    """The client for the source: the credentials of the account belong to the origin of the configured URL."""
-    credentials = BearerToken(origin=origin_of(configuration.url), token=account.api_key)
-    return Client(ClientSettings(user_agent=user_agent(module)), credentials=credentials, stop=stop)
-
-
-def intake_client(module: Module, stop: Event) -> Client:
-    """The client for Sekoia.io: no credentials of the source, since the intake key travels in the body."""
-    return Client(ClientSettings(user_agent=user_agent(module), timeout_seconds=30), stop=stop)
 
 
 def intake_of(configuration: TesthttpConnectorConfiguration, platform_url: str, client: Client) -> Intake:
@@ -54,31 +35,19 @@ def intake_of(configuration: TesthttpConnectorConfiguration, platform_url: str, 
     )
 
 
-def source_settings(configuration: SourceConfiguration) -> SourceSettings:
-    """What is read, and how, as httpkit's values."""
+def source_settings(account: TesthttpModuleConfiguration, configuration: SourceConfiguration) -> SourceSettings:
+    """What is read, and how, as httpkit's values; the names of the fields are the same on both sides."""
     request = Request(
         method=configuration.method.upper(),
-        url=configuration.url,
+        url=absolute_url(account, configuration.url),
         params=configuration.params,
         headers=configuration.headers,
         body=configuration.body,
         authenticate=configuration.authenticate,
+        # Whatever the method, a source only reads.
+        safe=True,
     )
-    paging = PagingSettings(
-        pagination=configuration.pagination,
-        next_path=configuration.next_path,
-        next_parameter=configuration.next_parameter,
-        has_more_path=configuration.has_more_path,
-        total_path=configuration.total_path,
-        page_size=configuration.page_size,
-        page_size_parameter=configuration.page_size_parameter,
-        stop_on_short_page=configuration.stop_on_short_page,
-        page_parameter=configuration.page_parameter,
-        first_page=configuration.first_page,
-        offset_parameter=configuration.offset_parameter,
-        first_offset=configuration.first_offset,
-        offset_step=configuration.offset_step,
-    )
+    paging = PagingSettings(**{field.name: getattr(configuration, field.name) for field in fields(PagingSettings)})
     return SourceSettings(
         request=request, paging=paging, records_path=configuration.records_path, id_path=configuration.id_path
     )
@@ -131,4 +100,4 @@ def _problem(problem: ErrorDetails) -> str:
     value, message = problem["input"], problem["msg"].removeprefix("Value error, ")
     if _field(problem) in SECRET_FIELDS or not isinstance(value, (str, int, float, bool, type(None))):
         return message
-    return f"{message}, not {str(value)[:60]!r}" if isinstance(value, str) else f"{message}, not {value}"
+    return f"{message}, not {value[:60]!r}" if isinstance(value, str) else f"{message}, not {value}"

@@ -1,5 +1,7 @@
 """The trigger: entries that were not there before start a playbook run, and are remembered once it was accepted."""
 
+from typing import Any
+
 from pydantic import ValidationError
 from sekoia_automation.trigger import Trigger
 
@@ -9,9 +11,11 @@ from httpkit.source import Source
 from httpkit.stopping import run_until_stopped
 from httpkit.values import Batch, Record
 from testhttp_modules import TesthttpModule
+from testhttp_modules.account import account_client
+from testhttp_modules.masking import mask_logging
 from testhttp_modules.models import Entry, NewEntries, TriggerConfiguration
 from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
-from testhttp_modules.translation import memory_of, sentence, source_client, source_settings
+from testhttp_modules.translation import memory_of, sentence, source_settings
 
 
 class NewEntriesTrigger(Trigger):
@@ -32,15 +36,23 @@ class NewEntriesTrigger(Trigger):
         """Poll until the platform stops the trigger."""
         run_or_report(self._watch, self, self._stop_event)
 
+    def log(self, message: str, *args: Any, **options: Any) -> None:
+        """Log a line, without secrets."""
+        super().log(self.module.redactor.clean(message), *args, **options)
+
     def _execute_checked(self) -> None:
+        mask_logging(self.module.redactor)
         check_configuration("module_configuration", lambda: self.module.configuration)
         check_configuration("trigger_configuration", lambda: self.configuration)
         super().execute()
 
     def _watch(self) -> None:
         configuration, account = self.configuration, self.module.configuration
-        settings = source_settings(configuration)
-        source = Source(settings, source_client(self.module, account, configuration, self._stop_event))
+        settings = source_settings(account, configuration)
+        client = account_client(
+            self.module, account, settings.request.url, stop=self._stop_event, redactor=self.module.redactor
+        )
+        source = Source(settings, client)
         memory = memory_of("trigger", settings, self.data_path)
         self.log(f"Start watching {memory.source}", level="info")
         run_every(configuration.polling_interval, lambda: self._poll(source, memory), self, self._stop_event)

@@ -17,8 +17,9 @@ MAY_USE = {
 ADAPTERS = frozenset({"sekoia", "sigfox", "sesam", "xdr", "tufin", "web", "sample"})
 FRAMEWORKS = ("fastapi", "flask", "sekoia_automation", "starlette", "uvicorn")
 SOCKETS = ("requests", "urllib3", "socket", "ssl", "http.client", "http.server", "httpx", "aiohttp")
-SOCKET_FILES = {"httpkit/client.py", "httpkit/destinations.py"}
-DISK_FILE = "httpkit/memory.py"
+SOCKET_FILES = {"httpkit/client.py", "httpkit/connections.py", "httpkit/failures.py"}
+DISK_FILES = {"httpkit/files.py", "httpkit/memory.py"}
+DISK_NAMES = " and ".join(sorted(DISK_FILES))
 WRITING_METHODS = frozenset({"mkdir", "rmdir", "symlink_to", "touch", "unlink", "write_bytes", "write_text"})
 WRITING_FUNCTIONS = (
     "os.makedirs",
@@ -111,7 +112,7 @@ def the_core_knows_no_framework(source: Source) -> Iterator[str]:
 
 
 def one_place_opens_sockets(source: Source) -> Iterator[str]:
-    """In the core only the client opens connections, and only it and the destination check resolve names."""
+    """In the core one file opens connections, one sends over them and one explains their failures."""
     if source.room == "httpkit" and str(source.path) not in SOCKET_FILES:
         for line, name in imports(source):
             if is_in(name, SOCKETS):
@@ -119,15 +120,15 @@ def one_place_opens_sockets(source: Source) -> Iterator[str]:
 
 
 def one_place_writes_files(source: Source) -> Iterator[str]:
-    """In the core only the memory writes to the disk."""
-    if source.room != "httpkit" or str(source.path) == DISK_FILE:
+    """In the core one file writes whole files, and the memory decides which."""
+    if source.room != "httpkit" or str(source.path) in DISK_FILES:
         return
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Call) and writes(node):
-            yield source.violation(node.lineno, f"only {DISK_FILE} may write files")
+            yield source.violation(node.lineno, f"only {DISK_NAMES} may write files")
     for line, name in imports(source):
         if is_in(name, WRITING_FUNCTIONS):
-            yield source.violation(line, f"only {DISK_FILE} may use {name}")
+            yield source.violation(line, f"only {DISK_NAMES} may use {name}")
 
 
 def writes(call: ast.Call) -> bool:

@@ -23,6 +23,7 @@ SETTINGS_NAMES = {
     "TesthttpConnector": "CONNECTOR_CONFIGURATION",
     "NewEntriesTrigger": "TRIGGER_CONFIGURATION",
 }
+LOCAL_ACCOUNT = {"api_key": "placeholder", "allow_private_networks": True}
 INTAKE_KEY = "intake-key-of-the-test"
 API_KEY = "s3cr3t-key"
 PATIENCE_SECONDS = 40.0
@@ -66,7 +67,7 @@ class Platform:
             "TOKEN": token,
             "URL_CALLBACK": f"{self.url}/sekoia/callback",
             "INTAKE_URL": f"{self.url}/sekoia/intake",
-            "MODULE_CONFIGURATION": json.dumps({"api_key": "placeholder"} if account is None else account),
+            "MODULE_CONFIGURATION": json.dumps(LOCAL_ACCOUNT if account is None else account),
             SETTINGS_NAMES[name]: json.dumps(settings),
             "LIVENESS_PORT": str(_free_port()),
             "METRICS_PORT": str(_free_port()),

@@ -43,7 +43,7 @@ BROKEN = [
 
 SOUND = [
     ("httpkit/client.py", '"""Sends."""\nimport requests\n'),
-    ("httpkit/destinations.py", '"""Resolves."""\nimport socket\n'),
+    ("httpkit/connections.py", '"""Resolves."""\nimport socket\n'),
     ("httpkit/memory.py", '"""Remembers."""\nimport os\n\nmove = os.replace\n'),
     ("httpkit/intake.py", '"""Reads."""\nfrom http import HTTPStatus\n\ntext = open("x").read()\n'),
     ("relay/server.py", '"""Wires."""\nfrom relay.sekoia import routes\nfrom relay.xdr import routes as xdr\n'),

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from httpkit.client import Client, ClientSettings
+from httpkit.client import Client
+from tests.core.clients import local_client
 from tests.fake_api import Answer, Asked, FakeApi
 
 # A busy machine is slow at times; that is no failure of the code.
@@ -27,4 +28,4 @@ def api() -> Iterator[FakeApi]:
 @pytest.fixture
 def client() -> Client:
     """A client without credentials and with short time limits."""
-    return Client(ClientSettings(user_agent="tests", timeout_seconds=5))
+    return local_client()

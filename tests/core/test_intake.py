@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httpkit.client import Client, ClientSettings
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.intake import EVENT_BYTES, Event, Intake
+from tests.core.clients import local_client
 from tests.core.polls import in_turn
 from tests.fake_api import Answer, Asked, FakeApi
 
@@ -26,7 +26,7 @@ def event(text: str, number: int = 0) -> Event:
 
 def intake_at(url: str, **settings: Any) -> Intake:
     """An intake behind a client with short time limits."""
-    return Intake(Client(ClientSettings(user_agent="tests", timeout_seconds=5)), url=url, key=KEY, **settings)
+    return Intake(local_client(), url=url, key=KEY, **settings)
 
 
 def body_of(asked: Asked) -> Any:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -62,6 +63,7 @@ class ModelApi:
             headers={"link": f"<{link}>; rel=next"} if following is not None and self.style == "link_header" else {},
             body=json.dumps(document).encode(),
             elapsed=0.0,
+            received_at=datetime.now(UTC),
         )
 
     def _place(self, asked: dict[str, str]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """What is found in an answer, and what is not an answer at all."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -8,12 +9,13 @@ from httpkit.errors import HttpkitError, RefusedError, SettingsError, Unavailabl
 from httpkit.records import RecordSelector, Selected, event_text
 from httpkit.values import JsonValue, Request, Response
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 REQUEST = Request(method="GET", url="https://user:secret@api.example.com/items?token=secret")
 
 
 def answer(body: bytes, status: int = 200, reason: str = "OK") -> Response:
     """A complete answer with a body."""
-    return Response(status=status, reason=reason, url=REQUEST.url, headers={}, body=body, elapsed=0.1)
+    return Response(status=status, reason=reason, url=REQUEST.url, headers={}, body=body, elapsed=0.1, received_at=NOW)
 
 
 def select(document: JsonValue, path: str = "") -> Selected:

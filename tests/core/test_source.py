@@ -2,13 +2,13 @@
 
 import pytest
 
-from httpkit.auth import BearerToken, origin_of
-from httpkit.client import Client, ClientSettings
+from httpkit.client import Client
 from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.freshness import SeenKeys
 from httpkit.pagination import PagingSettings
 from httpkit.source import Source, SourceSettings
 from httpkit.values import Request
+from tests.core.clients import local_client
 from tests.core.polls import get, in_turn, items, poll, records_of, source_of
 from tests.fake_api import Answer, FakeApi
 
@@ -123,9 +123,7 @@ def test_the_request_is_sent_as_it_is_configured(api: FakeApi, client: Client) -
 
 @pytest.mark.parametrize("authenticate", [True, False])
 def test_credentials_go_with_every_page_that_is_to_be_authenticated(api: FakeApi, *, authenticate: bool) -> None:
-    client = Client(
-        ClientSettings(user_agent="tests"), credentials=BearerToken(origin=origin_of(api.url), token="secret")
-    )
+    client = local_client(bearer="secret", url=api.url)
     api.handler = in_turn(Answer(json={"items": items(1), "next": "/more"}), Answer(json={"items": items(2)}))
 
     poll(
@@ -137,9 +135,7 @@ def test_credentials_go_with_every_page_that_is_to_be_authenticated(api: FakeApi
 
 
 def test_credentials_do_not_follow_a_next_url_to_another_origin(api: FakeApi) -> None:
-    client = Client(
-        ClientSettings(user_agent="tests"), credentials=BearerToken(origin=origin_of(api.url), token="secret")
-    )
+    client = local_client(bearer="secret", url=api.url)
     with FakeApi(in_turn(Answer(json={"items": items(2)}))) as elsewhere:
         api.handler = in_turn(Answer(json={"items": items(1), "next": f"{elsewhere.url}/more"}))
         source = source_of(client, get(api.url, authenticate=True), pagination="next_url", next_path="next")

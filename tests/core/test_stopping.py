@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from httpkit.client import Client, ClientSettings
+from httpkit.client import Client
 from httpkit.freshness import SeenKeys
 from httpkit.intake import Event, Intake
 from httpkit.stopping import Stopped, run_until_stopped
+from tests.core.clients import local_settings
 from tests.core.polls import get, in_turn, items, poll, source_of
 from tests.fake_api import Answer, FakeApi
 
@@ -29,7 +30,7 @@ def stopped_within_a_second(stop: threading.Event) -> Iterator[None]:
 
 def stoppable_client(stop: threading.Event) -> Client:
     """A client that would wait for a minute."""
-    return Client(ClientSettings(user_agent="tests", timeout_seconds=60), stop=stop)
+    return Client(local_settings(timeout_seconds=60), stop=stop)
 
 
 def test_a_stop_ends_a_poll_that_waits_for_an_answer(api: FakeApi) -> None:

@@ -40,6 +40,8 @@ def test_the_page_shows_the_growth_until_the_demo_is_stopped() -> None:
     ) as process:
         assert process.stdout is not None
         address = next(found[0] for line in process.stdout if (found := re.search(r"http://[\d.:]+/", line)))
+        # All output is read here, so that the demonstration never waits for this test.
+        assert any("✓ Request" in line for line in process.stdout)
         first = wait_for_events(address, more_than=0)
         wait_for_events(address, more_than=first)
         process.send_signal(signal.SIGINT)

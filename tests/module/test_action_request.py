@@ -4,9 +4,11 @@ from typing import Any, cast
 
 import pytest
 
+from testhttp_modules import TesthttpModule
 from testhttp_modules.action_request import Request, RequestArguments, Response
+from testhttp_modules.models import TesthttpModuleConfiguration
 from tests.fake_api import Answer, Asked, FakeApi
-from tests.played_platform import Platform, eventually
+from tests.played_platform import LOCAL_ACCOUNT, Platform, eventually
 
 
 def finished(platform: Platform) -> Any:
@@ -32,8 +34,10 @@ def test_the_tutorials_own_test_passes(requests_mock: Any) -> None:
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
 def test_the_method_and_the_headers_reach_the_server(method: Any) -> None:
     with FakeApi(lambda asked: Answer(json={"method": asked.method, "x": asked.headers["x-test"]})) as api:
+        module = TesthttpModule()
+        module.configuration = TesthttpModuleConfiguration.model_validate(LOCAL_ACCOUNT)
         arguments = RequestArguments(url=f"{api.url}/a?b=c", headers={"X-Test": "yes"}, method=method)
-        result = cast(Any, Request().run(arguments))
+        result = cast(Any, Request(module).run(arguments))
 
     assert Response(**result).text == f'{{"method": "{method.upper()}", "x": "yes"}}'
     assert api.asked[0].params == {"b": "c"}

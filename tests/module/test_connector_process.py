@@ -82,7 +82,7 @@ def test_all_pages_are_read(platform: Platform, settings: dict[str, Any], answer
     ],
 )
 def test_a_bad_answer_is_logged_and_the_next_poll_delivers(platform: Platform, bad: Answer, words: str) -> None:
-    answers = [bad]
+    answers = [bad] * 4  # one try and the three retries of the client
     with FakeApi(lambda _: answers.pop() if answers else Answer(json=[{"id": 1}])) as api:
         platform.start("TesthttpConnector", {"url": f"{api.url}/a?token=hidden", **FAST})
         eventually(platform.events, "the record arrives after the bad answer")

@@ -46,7 +46,7 @@ def test_a_restarted_trigger_does_not_send_again(platform: Platform) -> None:
 )
 def test_a_bad_answer_is_logged_and_the_next_poll_sends(platform: Platform, bad: Answer) -> None:
     """The three ways in which the tutorial's trigger crashes, and one more."""
-    answers = [bad]
+    answers = [bad] * 4  # one try and the three retries of the client
     with FakeApi(lambda _: answers.pop() if answers else Answer(json=[entry(1)])) as api:
         platform.start("NewEntriesTrigger", {"url": api.url, **FAST})
         eventually(platform.playbook_runs, "the run after the bad answer")

@@ -1,0 +1,183 @@
+"""Sockets: names resolved once, addresses checked, TLS set up; what travels over them is the client's affair.
+
+The address that was checked is the address that is connected to, so a name that changes its answer in between gains
+nothing. The original name still goes into the Host header and the TLS handshake.
+"""
+
+import socket
+import ssl
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+
+import certifi
+import requests.adapters
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from httpkit.destinations import DestinationPolicy
+from httpkit.errors import SettingsError, UnavailableError
+from httpkit.files import unnamed_file
+
+CONNECT_SECONDS = 10.0
+_POOL_SIZE = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TlsSettings:
+    """How a server proves who it is, and how we do.
+
+    Attributes:
+        ca_certificate: PEM text of authorities that are trusted besides the public ones.
+        client_certificate: PEM text, with `client_key` for mutual TLS.
+    """
+
+    verify_tls: bool = True
+    ca_certificate: str = ""
+    client_certificate: str = ""
+    client_key: str = field(default="", repr=False)
+
+
+class CheckedAdapter(requests.adapters.HTTPAdapter):
+    """Opens connections to allowed addresses only.
+
+    Args:
+        policy: which addresses those are; with a proxy it is the proxy that resolves the name, so only `check_url`
+            of the policy can be applied.
+    """
+
+    def __init__(self, policy: DestinationPolicy, tls: TlsSettings) -> None:
+        self._policy = policy
+        self._context = tls_context(tls)
+        if not tls.verify_tls:
+            # The user has said so in the settings; a warning for each request would bury the log.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools for direct connections."""
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+        http, https = _checked_pools(self._policy)
+        self.poolmanager.pool_classes_by_scheme = {"http": http, "https": https}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Make the pools for connections through a proxy."""
+        return super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)
+
+
+def tls_context(tls: TlsSettings) -> ssl.SSLContext:
+    """The TLS configuration of one client.
+
+    Raises:
+        SettingsError: a certificate or key is not usable PEM text.
+    """
+    context = ssl.create_default_context(cafile=certifi.where())
+    if tls.ca_certificate:
+        try:
+            context.load_verify_locations(cadata=tls.ca_certificate)
+        except (ssl.SSLError, ValueError) as error:
+            raise SettingsError("ca_certificate", f"is not a PEM certificate ({error}); paste it whole") from None
+    if tls.client_certificate:
+        _load_client_certificate(context, tls)
+    elif tls.client_key:
+        raise SettingsError("client_certificate", "is missing; client_key is of no use without it")
+    if not tls.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _load_client_certificate(context: ssl.SSLContext, tls: TlsSettings) -> None:
+    text = f"{tls.client_certificate.strip()}\n{tls.client_key.strip()}\n".encode()
+    with unnamed_file(text) as path:
+        try:
+            context.load_cert_chain(path, password=_no_password)
+        except (ssl.SSLError, ValueError, OSError) as error:
+            raise SettingsError(
+                "client_certificate",
+                f"and client_key are not a usable pair of PEM texts ({_short(error)}); paste both whole, "
+                "the key without a password",
+            ) from None
+
+
+def _no_password() -> str:
+    """Without this, OpenSSL would ask at the terminal for the password of an encrypted key."""
+    return ""
+
+
+def _short(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or error)
+
+
+def _checked_pools(policy: DestinationPolicy) -> tuple[type[HTTPConnectionPool], type[HTTPSConnectionPool]]:
+    class CheckedHttpConnection(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return _connect(self, policy)
+
+    class CheckedHttpsConnection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return _connect(self, policy)
+
+    class CheckedHttpPool(HTTPConnectionPool):
+        ConnectionCls = CheckedHttpConnection
+
+    class CheckedHttpsPool(HTTPSConnectionPool):
+        ConnectionCls = CheckedHttpsConnection
+
+    return CheckedHttpPool, CheckedHttpsPool
+
+
+def _connect(connection: HTTPConnection, policy: DestinationPolicy) -> socket.socket:
+    """Open the connection that urllib3 asks for, to an address that was checked."""
+    host, problem, failure = connection.host, None, None
+    for family, kind, protocol, _, target in _resolved(connection):
+        problem = policy.problem_with(ip_address(str(target[0]).partition("%")[0]))
+        if problem:
+            continue
+        try:
+            return _opened(connection, socket.socket(family, kind, protocol), target)
+        except OSError as error:
+            failure = error
+    if isinstance(failure, TimeoutError):
+        raise ConnectTimeoutError(connection, f"{host} did not answer") from failure
+    if failure:
+        raise NewConnectionError(connection, f"{failure.strerror or failure}") from failure
+    raise UnavailableError(f"{host} has {problem}")
+
+
+def _resolved(connection: HTTPConnection) -> list[Any]:
+    try:
+        return socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        failure = error if isinstance(error, socket.gaierror) else socket.gaierror(socket.EAI_NONAME, str(error))
+        raise NameResolutionError(connection.host, connection, failure) from error
+
+
+def _opened(connection: HTTPConnection, opened: socket.socket, target: Any) -> socket.socket:
+    try:
+        for option in connection.socket_options or ():
+            opened.setsockopt(*option)
+        if isinstance(connection.timeout, (int, float)):
+            opened.settimeout(connection.timeout)
+        opened.connect(target)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def never_opened(error: BaseException | None) -> bool:
+    """Did an exchange fail before a connection stood, so that the server cannot have seen the request?"""
+    while error is not None:
+        if isinstance(error, (NewConnectionError, NameResolutionError, ConnectTimeoutError)):
+            return True
+        error = inner_cause(error)
+    return False
+
+
+def inner_cause(error: BaseException) -> BaseException | None:
+    """The error inside an error of requests or urllib3, which wrap each other's as `reason` or argument."""
+    candidates = (getattr(error, "reason", None), *error.args)
+    return next((part for part in candidates if isinstance(part, BaseException)), None)

@@ -1,0 +1,144 @@
+"""Which hosts and addresses may be reached; names are resolved and connections opened elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Literal
+from urllib.parse import urlsplit
+
+from httpkit.errors import SettingsError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Address = IPv4Address | IPv6Address
+
+Verdict = Literal["public", "private", "metadata", "unusable"]
+
+# Credentials of the machine itself are handed out at these addresses to whoever asks.
+_METADATA = frozenset(
+    ip_address(text)
+    for text in (
+        "169.254.169.254",  # AWS, Azure, Google, DigitalOcean, Oracle, OpenStack
+        "169.254.170.2",  # AWS container credentials
+        "169.254.170.23",  # AWS pod identity
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",  # Google over IPv6
+        "100.100.100.200",  # Alibaba
+        "192.0.0.192",  # Oracle
+        "168.63.129.16",  # Azure wire server
+    )
+)
+_METADATA_NAMES = frozenset({"metadata.google.internal", "metadata", "instance-data", "metadata.goog"})
+# Listed and not asked of `ipaddress`, whose opinion of what is private differs between Python releases.
+_PRIVATE = tuple(
+    ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("192.0.0.0/24", "198.18.0.0/15", "::1/128", "fc00::/7", "fe80::/10", "fec0::/10"),
+    )
+)
+_UNUSABLE = tuple(
+    ip_network(text)
+    for text in (
+        *("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"),
+        *("::/128", "ff00::/8", "100::/64", "2001:db8::/32", "192.88.99.0/24"),
+    )
+)
+_NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+_IPV4_COMPATIBLE = ip_network("::/96")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Scheme, host and port: the three that must all match before a credential is sent (RFC 6454)."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def origin_of(url: str) -> Origin:
+    """The origin of an absolute http or https URL.
+
+    Raises:
+        SettingsError: the URL has no host, another scheme, or an impossible port.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+    except ValueError as error:
+        raise SettingsError("url", f"{url!r} is not a URL ({error}); write it as https://host/path") from None
+    if scheme not in _DEFAULT_PORTS:
+        raise SettingsError("url", f"{url!r} must start with https:// or http://")
+    if not host:
+        raise SettingsError("url", f"{url!r} names no host; write it as https://host/path")
+    return Origin(scheme=scheme, host=host.lower(), port=port or _DEFAULT_PORTS[scheme])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DestinationPolicy:
+    """What a user lets a component reach.
+
+    Attributes:
+        allow_private_networks: may loopback, private and link-local addresses be reached? Cloud metadata never may.
+        allowed_hosts: patterns such as `*.example.com`; when there are any, nothing else is reached.
+    """
+
+    allow_private_networks: bool = False
+    allowed_hosts: Sequence[str] = ()
+
+    def check_url(self, url: str) -> None:
+        """Check what the URL itself tells, without resolving a name.
+
+        Raises:
+            SettingsError: its host is not among the allowed ones, or is an address that may not be reached.
+        """
+        host = origin_of(url).host
+        if self.allowed_hosts and not any(fnmatchcase(host, pattern.lower()) for pattern in self.allowed_hosts):
+            raise SettingsError("allowed_hosts", f"{host} is not among them; add it if it should be reached")
+        if host in _METADATA_NAMES:
+            raise SettingsError("url", f"{host} gives out the credentials of the machine and is never reached")
+        try:
+            address = ip_address(host.partition("%")[0])
+        except ValueError:
+            return
+        if problem := self.problem_with(address):
+            raise SettingsError("url", f"{host} is {problem}")
+
+    def problem_with(self, address: Address) -> str | None:
+        """Why an address may not be connected to, with the remedy; None when it may."""
+        verdict = judge(address)
+        if verdict == "metadata":
+            return "an address that gives out the credentials of the machine; it is never reached"
+        if verdict == "unusable":
+            return "an address that no server can have"
+        if verdict == "private" and not self.allow_private_networks:
+            return "a private address; set allow_private_networks in the account if it should be reached"
+        return None
+
+
+def judge(address: Address) -> Verdict:
+    """What kind of address it is; an IPv4 address inside an IPv6 one counts as itself."""
+    inner = _embedded(address)
+    if inner is not None:
+        return judge(inner)
+    if address in _METADATA:
+        return "metadata"
+    if any(address in network for network in _UNUSABLE if network.version == address.version):
+        return "unusable"
+    if any(address in network for network in _PRIVATE if network.version == address.version):
+        return "private"
+    return "public"
+
+
+def _embedded(address: Address) -> IPv4Address | None:
+    if isinstance(address, IPv4Address):
+        return None
+    named = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+    if named:
+        return named
+    if any(address in network for network in _NAT64) or (address in _IPV4_COMPATIBLE and int(address) > 1):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return None

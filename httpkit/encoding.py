@@ -1,0 +1,40 @@
+"""A request's parameters and body as they go over the wire."""
+
+import json
+from urllib.parse import urlencode
+
+from httpkit.errors import SettingsError
+from httpkit.values import JsonValue, Parameters, Request
+
+
+def query_pairs(params: Parameters) -> list[tuple[str, str]]:
+    """Parameters as name-value pairs: a list is repeated, null is not sent, numbers and booleans as in JSON."""
+    lists = ((name, value if isinstance(value, (list, tuple)) else [value]) for name, value in params.items())
+    return [(name, _text(one)) for name, values in lists for one in values if one is not None]
+
+
+def encoded_body(request: Request) -> tuple[bytes | None, str | None]:
+    """The body's bytes and its content type; None for what is not sent.
+
+    Raises:
+        SettingsError: a form is not an object.
+    """
+    if request.body is None:
+        return None, None
+    if request.body_format == "raw":
+        return (request.body if isinstance(request.body, bytes) else str(request.body).encode()), None
+    if request.body_format == "form":
+        return _form(request.body), "application/x-www-form-urlencoded"
+    return json.dumps(request.body, ensure_ascii=False).encode("utf-8", "surrogatepass"), "application/json"
+
+
+def _form(fields: JsonValue) -> bytes:
+    if isinstance(fields, str):
+        return fields.encode()
+    if not isinstance(fields, dict):
+        raise SettingsError("body", "must be an object when it is sent as a form")
+    return urlencode(query_pairs(fields)).encode()
+
+
+def _text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

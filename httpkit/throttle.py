@@ -1,0 +1,155 @@
+"""When to ask again: what the server says about waiting, how often a failed request is repeated, the own pace.
+
+Nothing waits here; the client does, so that a stop ends every wait.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from httpkit.values import Request, Response
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that only read, so that asking twice changes nothing (RFC 9110 §9.2.1)."""
+
+_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+_THROTTLED = frozenset({403, 429, 503})
+_RESET_HEADERS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-reset-after")
+_REMAINING_HEADERS = ("ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining")
+_EPOCH_SECONDS, _EPOCH_MILLISECONDS = 1e9, 1e11
+_RATELIMIT_RESET = re.compile(r"(?:^|[;,\s])(?:reset|t)=(\d+)")
+_RATELIMIT_REMAINING = re.compile(r"(?:^|[;,\s])(?:remaining|r)=(\d+)")
+
+_FIRST_BACK_OFF = 1.0
+_LONGEST_BACK_OFF = 60.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetryPolicy:
+    """How often a request is repeated by itself.
+
+    Attributes:
+        retries: tries after the first one.
+        retry_unsafe: are methods repeated that may change something, when the server may have seen the request?
+        longest_wait: seconds; a server that asks for more gets no repeat, so that the caller can plan.
+    """
+
+    retries: int = 3
+    retry_unsafe: bool = False
+    longest_wait: float = 120.0
+
+    def may_repeat(self, request: Request, *, never_opened: bool) -> bool:
+        """May this request be sent again after a failure?
+
+        Args:
+            never_opened: the server cannot have seen it.
+        """
+        if never_opened or self.retry_unsafe or request.safe or request.method in SAFE_METHODS:
+            return True
+        return any(name.lower() == "idempotency-key" for name in request.headers)
+
+    def wait_before(self, attempt: int, told: float | None, random: Callable[[], float]) -> float | None:
+        """Seconds to wait before the next try: never less than told, plus back-off with full jitter.
+
+        Args:
+            attempt: number of tries so far.
+            told: seconds that the server asked for, None when it did not.
+            random: a number from 0 to 1.
+
+        Returns:
+            None when there is no next try.
+        """
+        if attempt > self.retries or (told is not None and told > self.longest_wait):
+            return None
+        back_off = random() * min(_LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2.0 ** (attempt - 1))
+        return back_off if told is None else told + min(back_off, 1.0)
+
+
+def asks_for_later(response: Response) -> bool:
+    """Does the answer mean that the same request may succeed later?"""
+    return response.status in _LATER or (response.status == 403 and _nothing_remains(response.headers))
+
+
+def told_wait(response: Response) -> float | None:
+    """Seconds that an answer asks to wait; None when it does not say, or is a success.
+
+    Read from Retry-After (seconds or a date), RateLimit-Reset and its older spellings (seconds, or a moment in seconds
+    or milliseconds since 1970), and the RateLimit header of the IETF drafts. Moments are compared with the server's
+    own clock, its Date header, where it sends one.
+    """
+    if response.ok or (response.status not in _THROTTLED and "retry-after" not in response.headers):
+        return None
+    headers = response.headers
+    here = _http_date(headers.get("date", "")) or response.received_at
+    waits = [_retry_after(headers.get("retry-after", ""), here)]
+    if waits == [None]:
+        waits = [_reset(headers.get(name, ""), here) for name in _RESET_HEADERS]
+        waits.append(_first_number(_RATELIMIT_RESET, headers.get("ratelimit", "")))
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+class Pace:
+    """The rate that a user imposes on himself: requests are spread evenly.
+
+    Args:
+        per_minute: requests per minute; 0 is no limit.
+    """
+
+    def __init__(self, per_minute: float) -> None:
+        self._spacing = 60.0 / per_minute if per_minute else 0.0
+        self._next = float("-inf")
+        self._lock = threading.Lock()
+
+    def reserve(self, now: float) -> float:
+        """Take the next place in the row; seconds to wait until it is there.
+
+        Args:
+            now: a clock in seconds that never goes back.
+        """
+        with self._lock:
+            start = max(now, self._next)
+            self._next = start + self._spacing
+            return start - now
+
+
+def _retry_after(text: str, now: datetime) -> float | None:
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        moment = _http_date(text)
+    return None if moment is None else max(0.0, (moment - now).total_seconds())
+
+
+def _reset(text: str, now: datetime) -> float | None:
+    """A reset header: a number of seconds, or a moment."""
+    try:
+        number = float(text)
+    except ValueError:
+        return _retry_after(text, now)
+    if number >= _EPOCH_MILLISECONDS:
+        number /= 1000
+    if number >= _EPOCH_SECONDS:
+        number -= now.timestamp()
+    return max(0.0, number)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _nothing_remains(headers: Mapping[str, str]) -> bool:
+    if any(headers.get(name, "").strip() == "0" for name in _REMAINING_HEADERS):
+        return True
+    return _first_number(_RATELIMIT_REMAINING, headers.get("ratelimit", "")) == 0 or "retry-after" in headers
+
+
+def _first_number(pattern: re.Pattern[str], text: str) -> float | None:
+    found = pattern.search(text)
+    return float(found[1]) if found else None

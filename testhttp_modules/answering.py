@@ -1,0 +1,119 @@
+"""From an answer to the results of the action: text, JSON, an extracted value, or a file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+from httpkit.documents import decode_json
+from httpkit.errors import UnexpectedShapeError
+from httpkit.files import write_whole
+from httpkit.paths import compile_path
+from httpkit.redaction import Redactor
+from httpkit.text import encoding_of, is_text
+from httpkit.values import JsonValue
+from httpkit.values import Response as HttpResponse
+from testhttp_modules.models import Response
+
+LARGEST_TEXT_BYTES = 1024 * 1024
+
+_NOT_JSON = object()
+
+
+class Reading:
+    """How the playbook wants to read the answer.
+
+    Args:
+        output: `auto` puts text up to 1 MiB into the results and everything else into a file.
+        extract: JMESPath on the JSON answer, "" for none.
+
+    Raises:
+        SettingsError: the path is not valid.
+    """
+
+    def __init__(self, *, output: Literal["auto", "text", "json", "file"], extract: str) -> None:
+        self.output = output
+        self.extract = extract
+        self._find = compile_path("extract", extract) if extract else None
+
+    def to_file(self, response: HttpResponse) -> bool:
+        """Does the body go into a file?"""
+        if self.output != "auto":
+            return self.output == "file"
+        return len(response.body) > LARGEST_TEXT_BYTES or not (is_text(response) or not response.body)
+
+    def extracted(self, document: object) -> JsonValue:
+        """What the path finds.
+
+        Raises:
+            UnexpectedShapeError: there is a path, but the answer is not JSON.
+        """
+        if self._find is None:
+            return None
+        if document is _NOT_JSON:
+            raise UnexpectedShapeError(f"extract {self.extract!r} needs a JSON answer, and this one is not JSON")
+        return self._find(document)
+
+
+def results_of(response: HttpResponse, reading: Reading, storage: Callable[[], Path], redactor: Redactor) -> Response:
+    """The results of the action; secrets that the server echoed are masked, except inside a file.
+
+    Args:
+        storage: gives the folder of the run, asked for only when a file is written.
+
+    Raises:
+        UnexpectedShapeError: JSON was wanted and something else came.
+        UnavailableError: the file could not be written.
+    """
+    document = _document(response)
+    if reading.output == "json" and document is _NOT_JSON:
+        raise UnexpectedShapeError("output 'json' needs a JSON answer, and this one is not; use 'auto' or 'text'")
+    extracted = reading.extracted(document) if response.ok else None
+    in_file = reading.to_file(response)
+    encoding = None if in_file else encoding_of(response)
+    text = response.body.decode(encoding, "replace") if encoding else ""
+    return Response(
+        status_code=response.status,
+        headers=redactor.clean_value(dict(response.headers)),
+        text=redactor.clean(text),
+        url=redactor.clean(response.url),
+        reason=response.reason,
+        encoding=encoding,
+        elapsed=round(response.elapsed, 3),
+        json_body=None if in_file or document is _NOT_JSON else _sendable(redactor.clean_value(document)),
+        extracted=_sendable(redactor.clean_value(extracted)),
+        file_path=_kept(response, storage()) if in_file else None,
+    )
+
+
+def _sendable(value: JsonValue) -> JsonValue:
+    """The value without what the SDK refuses to send, which would cost the playbook all results.
+
+    Integers beyond 64 bits become text, so that no digit is lost; lone surrogates become question marks.
+    """
+    if isinstance(value, dict):
+        return {_sendable(name): _sendable(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_sendable(part) for part in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    return value
+
+
+def _document(response: HttpResponse) -> object:
+    """The body as JSON, whatever type the server says it has; all JSON types are named differently."""
+    if response.body.lstrip()[:1] not in b'{["-0123456789tfn' or not response.body.strip():
+        return _NOT_JSON
+    try:
+        return decode_json(response.body)
+    except ValueError:
+        return _NOT_JSON
+
+
+def _kept(response: HttpResponse, folder: Path) -> str:
+    """Write the body to a file under a name of ours: a name that a server gives could lead anywhere."""
+    path = folder / f"response-{uuid4().hex}"
+    write_whole(path, response.body)
+    return path.name
