@@ -10,7 +10,7 @@ ARGS ?=
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help python install install-dev demo serve test check format generate lock clean
+.PHONY: help python install install-dev demo serve test bench check format generate lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ serve: install ## Run the relay alone
 
 test: install-dev ## Run all tests; choose some with ARGS="-k paging"
 	@$(VENV)/python -m pytest --numprocesses auto $(ARGS)
+
+bench: install ## Measure time and memory of one action; ARGS="--json FILE" keeps the samples
+	@$(VENV)/python -m benchmarks.action $(ARGS)
 
 check: install-dev ## Check style, types, and that the generated files are current
 	@$(VENV)/ruff check .

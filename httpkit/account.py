@@ -5,7 +5,7 @@ from httpkit.auth_digest import DigestCredentials
 from httpkit.auth_tokens import LoginTokens, OAuth2Tokens, TokenCredentials
 from httpkit.clocks import Clocks
 from httpkit.errors import SettingsError
-from httpkit.redaction import Redactor, named_secrets
+from httpkit.redaction import Redactor, request_secrets
 
 
 def credentials_of(account: AccountSettings, *, redactor: Redactor, clocks: Clocks) -> Credentials:
@@ -16,14 +16,18 @@ def credentials_of(account: AccountSettings, *, redactor: Redactor, clocks: Cloc
     """
     if account.auth != "none":
         redactor.add(account.api_key)
-    for fields in (account.headers, account.token_params, account.login_headers, account.login_body):
-        redactor.add(*named_secrets(fields))
+    parts = (account.headers, account.token_params, account.login_headers, account.login_body)
+    redactor.add(*request_secrets(account.token_url, *parts))
     if account.auth in {"basic", "digest"} and not account.username:
         raise SettingsError("username", f"is needed by auth {account.auth!r}")
     if account.auth == "digest":
         return DigestCredentials(user=account.username, password=account.api_key, headers=own_headers(account))
     if account.auth == "oauth2":
-        return TokenCredentials(OAuth2Tokens(account, redactor=redactor, clocks=clocks), clocks=clocks)
+        return TokenCredentials(
+            OAuth2Tokens(account, redactor=redactor, clocks=clocks), redactor=redactor, clocks=clocks
+        )
     if account.auth == "login":
-        return TokenCredentials(LoginTokens(account, redactor=redactor, clocks=clocks), clocks=clocks)
+        return TokenCredentials(
+            LoginTokens(account, redactor=redactor, clocks=clocks), redactor=redactor, clocks=clocks
+        )
     return fixed_credentials(account, redactor)

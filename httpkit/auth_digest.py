@@ -70,7 +70,10 @@ class DigestCredentials:
         if challenge is None:
             return
         with self._lock:
-            self._challenge, self._count = challenge, 0
+            # Requests side by side may be given the same nonce, and its count must not fall back.
+            if self._challenge is None or challenge.nonce != self._challenge.nonce:
+                self._count = 0
+            self._challenge = challenge
         yield self._answering(request)
 
     def sign_in(self) -> Flow:
@@ -139,6 +142,8 @@ def _challenge(text: str) -> Challenge | None:
     algorithm = algorithm.removesuffix("-SESS")
     qualities = [quality.strip().lower() for quality in fields.get("qop", "").split(",") if quality.strip()]
     if "nonce" not in fields or algorithm not in _HASHES or (qualities and "auth" not in qualities):
+        return None
+    if not all(value.isprintable() for value in fields.values()):  # could not be sent back in a header
         return None
     return Challenge(
         realm=fields.get("realm", ""),

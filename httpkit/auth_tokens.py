@@ -47,8 +47,9 @@ class TokenCredentials:
         source: knows the request and reads the answer.
     """
 
-    def __init__(self, source: TokenSource, *, clocks: Clocks) -> None:
+    def __init__(self, source: TokenSource, *, redactor: Redactor, clocks: Clocks) -> None:
         self._source = source
+        self._redactor = redactor
         self._clocks = clocks
         self._proof: _Proof | None = None
         # Held while a token is fetched: requests that run side by side wait for the one token.
@@ -76,7 +77,7 @@ class TokenCredentials:
         return proof
 
     def _read(self, request: Request, response: Response) -> _Proof:
-        content = _checked(request, response)
+        content = _checked(request, response, self._redactor)
         lifetime = self._source.lifetime(content, response)
         renew_at = float("inf")
         if lifetime is not None:
@@ -220,11 +221,11 @@ def _require_token_url(account: AccountSettings) -> None:
         raise SettingsError("token_url", f"is needed by auth {account.auth!r}: where tokens are fetched")
 
 
-def _checked(request: Request, response: Response) -> JsonValue:
+def _checked(request: Request, response: Response, redactor: Redactor) -> JsonValue:
     """The content of a good answer; what was refused is told without what was sent."""
     if response.ok:
         return _content(response)
-    what = f"{named(request)}: no token, {response.status} {response.reason}{excerpt(response)}"
+    what = f"{named(request)}: no token, {response.status} {response.reason}{excerpt(response, redactor.clean)}"
     if asks_for_later(response):
         raise UnavailableError(what, status=response.status, retry_after=told_wait(response))
     raise RefusedError(
@@ -245,6 +246,8 @@ def _lifetime(value: JsonValue, now: datetime) -> float | None:
     """Seconds until the end that an answer names as a number of seconds, an epoch or a date."""
     try:
         seconds = float(value)
+    except OverflowError:  # a number of hundreds of digits is no lifetime
+        return None
     except (TypeError, ValueError):
         moment = moment_of(value) if isinstance(value, str) else None
         return max(0.0, (moment - now).total_seconds()) if moment else None

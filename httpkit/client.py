@@ -2,7 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from urllib.parse import urldefrag, urljoin
@@ -12,10 +13,11 @@ import urllib3
 
 from httpkit.auth import Credentials, Flow
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
-from httpkit.connections import CONNECT_SECONDS, CheckedAdapter, TlsSettings, never_opened
+from httpkit.compression import opened
+from httpkit.connections import CONNECT_SECONDS, CheckedAdapter, TlsSettings, never_opened, watched
 from httpkit.destinations import DestinationPolicy, Origin, origin_of
 from httpkit.encoding import encoded_body, query_pairs
-from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
+from httpkit.errors import HttpkitError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.failures import bad_header, explained
 from httpkit.redaction import Redactor, named
 from httpkit.redirects import REDIRECTS, redirected
@@ -101,7 +103,8 @@ class Client:
             SettingsError: the address may not be reached, or a header cannot be sent.
             httpkit.stopping.Stopped: the stop event was set.
         """
-        return run_until_stopped(lambda: self._follow(request), self._stop)
+        with self._without_secrets():
+            return run_until_stopped(lambda: self._follow(request), self._stop)
 
     def sign_in(self) -> None:
         """Get the proof that a request would need, where one has to be fetched.
@@ -111,7 +114,18 @@ class Client:
         """
         if self._proof:
             flow = self._proof.credentials.sign_in()
-            run_until_stopped(lambda: self._run(flow), self._stop)
+            with self._without_secrets():
+                run_until_stopped(lambda: self._run(flow), self._stop)
+
+    @contextmanager
+    def _without_secrets(self) -> Iterator[None]:
+        """Mask the secrets in the message of an error on its way to the caller."""
+        try:
+            yield
+        except HttpkitError as error:
+            error.message = self._redactor.clean(error.message)
+            error.args = (error.message,)
+            raise
 
     def _follow(self, request: Request) -> Response:
         # Cookies carry a redirect to its end; kept longer they would be hidden credentials with rules of their own.
@@ -129,11 +143,9 @@ class Client:
         try:
             target = urldefrag(urljoin(answered, location)).url
             self._settings.destinations.check_url(target)
+            _with_final_url(replace(request, url=target, params={}))
         except (ValueError, SettingsError) as error:
-            problem = self._redactor.clean(str(error))
-            raise UnexpectedShapeError(
-                f"{named(request)}: redirects to an address that is refused: {problem}"
-            ) from None
+            raise UnexpectedShapeError(f"{named(request)}: redirects to an address that is refused: {error}") from None
         return target
 
     def close(self) -> None:
@@ -153,13 +165,15 @@ class Client:
     def _run(self, flow: Flow) -> Response | None:
         """Send each request of a flow and give its answer back; the last answer."""
         response: Response | None = None
-        try:
-            outgoing = next(flow)
-            while True:
-                response = self._persist(_with_final_url(outgoing))
-                outgoing = flow.send(response)
-        except StopIteration:
-            return response
+        # A flow that fails half-way must give back its lock at once, and not when it is collected.
+        with closing(flow):
+            try:
+                outgoing = next(flow)
+                while True:
+                    response = self._persist(_with_final_url(outgoing))
+                    outgoing = flow.send(response)
+            except StopIteration:
+                return response
 
     def _persist(self, request: Request) -> Response:
         """Send a request, and again as often as the policy allows, while the answer is that it may succeed later."""
@@ -203,8 +217,10 @@ class Client:
                 verify=self._settings.tls.verify_tls,
                 proxies={"http": self._settings.proxy, "https": self._settings.proxy} if self._settings.proxy else {},
             ) as answer:
-                body = self._read(answer, request, start)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+                with watched(answer.raw):
+                    body = self._read(answer, request, start)
+                _check_head(answer, body)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
             raise _FailedError(self._meaning(request, error), never_opened=never_opened(error)) from None
         return Response(
             status=answer.status_code,
@@ -221,21 +237,21 @@ class Client:
         headers: dict[str, str] = {name: value for name, value in request.headers.items() if value is not None}
         if content_type and not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = content_type
+        if problem := bad_header(headers):
+            raise SettingsError("headers", problem)
         plain = requests.Request(
             request.method, request.url, headers=headers, params=query_pairs(request.params), data=body
         )
         try:
             return self._session.prepare_request(plain)
-        except (requests.exceptions.InvalidHeader, UnicodeEncodeError):
-            raise SettingsError("headers", bad_header(headers)) from None
         except (requests.exceptions.RequestException, ValueError) as error:
-            raise SettingsError("url", self._redactor.clean(f"{request.url!r} cannot be sent: {error}")) from None
+            raise SettingsError("url", f"{request.url!r} cannot be sent: {error}") from None
 
     def _read(self, answer: requests.Response, request: Request, start: float) -> bytes:
         limit = int(self._settings.max_response_megabytes * _MEGABYTE)
         longest = self._settings.timeout_seconds * EXCHANGE_FACTOR
         chunks, size = [], 0
-        for chunk in answer.raw.stream(_CHUNK_BYTES, decode_content=True):
+        for chunk in opened(_arriving(answer), answer.headers.get("content-encoding", "")):
             size += len(chunk)
             if size > limit:
                 raise UnexpectedShapeError(
@@ -251,9 +267,7 @@ class Client:
         return b"".join(chunks)
 
     def _meaning(self, request: Request, error: Exception) -> UnavailableError:
-        return UnavailableError(
-            self._redactor.clean(f"{named(request)}: {explained(error, self._settings.timeout_seconds)}")
-        )
+        return UnavailableError(f"{named(request)}: {explained(error, self._settings.timeout_seconds)}")
 
 
 class _FailedError(Exception):
@@ -265,17 +279,38 @@ class _FailedError(Exception):
         self.never_opened = never_opened
 
 
+class _PlainSession(requests.Session):
+    """A session that leaves redirects alone: even when told not to follow one, it would read its whole body."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """See no redirect."""
+
+
+def _check_head(answer: requests.Response, body: bytes) -> None:
+    """Refuse an answer whose head was cut: what is left of it looks like an empty success."""
+    framed = "content-length" in answer.headers or "transfer-encoding" in answer.headers
+    if not body and not framed and answer.status_code == 200 and answer.request.method not in {"HEAD", "OPTIONS"}:
+        raise urllib3.exceptions.ProtocolError("it ended inside its head, or names no length for its empty body")
+
+
 def _new_session(settings: ClientSettings) -> requests.Session:
-    session = requests.Session()
+    session = _PlainSession()
     # The environment must not add credentials (netrc), proxies or another trust store.
     session.trust_env = False
     session.headers = requests.structures.CaseInsensitiveDict(
         {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
     )
-    adapter = CheckedAdapter(settings.destinations, settings.tls)
+    longest = settings.timeout_seconds * EXCHANGE_FACTOR
+    adapter = CheckedAdapter(settings.destinations, settings.tls, longest_seconds=longest)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def _arriving(answer: requests.Response) -> Iterator[bytes]:
+    """The body as it comes, still compressed: waiting for a full chunk would hide a server that sends drop by drop."""
+    while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=False):
+        yield chunk
 
 
 def _with_final_url(request: Request) -> Request:

@@ -6,7 +6,13 @@ nothing. The original name still goes into the Host header and the TLS handshake
 
 import socket
 import ssl
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from ipaddress import ip_address
 from typing import Any
 
@@ -15,7 +21,8 @@ import requests.adapters
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+from urllib3.response import HTTPResponse
 
 from httpkit.destinations import DestinationPolicy
 from httpkit.errors import SettingsError, UnavailableError
@@ -23,6 +30,7 @@ from httpkit.files import unnamed_file
 
 CONNECT_SECONDS = 10.0
 _POOL_SIZE = 16
+_GUARD = "testhttp_guard"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,10 +54,12 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
     Args:
         policy: which addresses those are; with a proxy it is the proxy that resolves the name, so only `check_url`
             of the policy can be applied.
+        longest_seconds: how long status line and headers may take from the end of the request on.
     """
 
-    def __init__(self, policy: DestinationPolicy, tls: TlsSettings) -> None:
+    def __init__(self, policy: DestinationPolicy, tls: TlsSettings, *, longest_seconds: float) -> None:
         self._policy = policy
+        self._longest_seconds = longest_seconds
         self._context = tls_context(tls)
         if not tls.verify_tls:
             # The user has said so in the settings; a warning for each request would bury the log.
@@ -59,7 +69,7 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools for direct connections."""
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-        http, https = _checked_pools(self._policy)
+        http, https = _checked_pools(self._policy, self._longest_seconds)
         self.poolmanager.pool_classes_by_scheme = {"http": http, "https": https}
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
@@ -111,14 +121,22 @@ def _short(error: Exception) -> str:
     return str(getattr(error, "reason", None) or error)
 
 
-def _checked_pools(policy: DestinationPolicy) -> tuple[type[HTTPConnectionPool], type[HTTPSConnectionPool]]:
+def _checked_pools(
+    policy: DestinationPolicy, longest_seconds: float
+) -> tuple[type[HTTPConnectionPool], type[HTTPSConnectionPool]]:
     class CheckedHttpConnection(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             return _connect(self, policy)
 
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
+            return _guarded(self, super().getresponse, longest_seconds)
+
     class CheckedHttpsConnection(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return _connect(self, policy)
+
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
+            return _guarded(self, super().getresponse, longest_seconds)
 
     class CheckedHttpPool(HTTPConnectionPool):
         ConnectionCls = CheckedHttpConnection
@@ -127,6 +145,68 @@ def _checked_pools(policy: DestinationPolicy) -> tuple[type[HTTPConnectionPool],
         ConnectionCls = CheckedHttpsConnection
 
     return CheckedHttpPool, CheckedHttpsPool
+
+
+class _Guard:
+    """Breaks a connection when an exchange takes too long: the timeout of a socket starts anew with each byte."""
+
+    def __init__(self, connection: HTTPConnection, seconds: float) -> None:
+        # The connection itself lets go of its socket when the server announces that it will close it. Weak, so that
+        # an error which keeps this object does not keep the socket open.
+        self._socket = weakref.ref(connection.sock)
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._late = threading.Event()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch over a block for what is left of the time.
+
+        Raises:
+            TimeoutError: it was too long, also when the block took the broken connection for a regular end.
+        """
+        timer = threading.Timer(max(0.0, self._end - time.monotonic()), self._break)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (OSError, HTTPException, HTTPError):
+            self._check()
+            raise
+        finally:
+            timer.cancel()
+        self._check()
+
+    def _break(self) -> None:
+        self._late.set()
+        opened = self._socket()
+        if opened:
+            with suppress(OSError):  # it is gone already
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)
+
+    def _check(self) -> None:
+        if self._late.is_set():
+            raise TimeoutError(f"the answer was still coming after {self._seconds:g} s") from None
+
+
+def _guarded(connection: HTTPConnection, read_head: Callable[[], HTTPResponse], seconds: float) -> HTTPResponse:
+    """Read the head of an answer within the time of the exchange; the rest of it is for the body."""
+    guard, response = _Guard(connection, seconds), None
+    try:
+        with guard.watching():
+            response = read_head()
+    except TimeoutError:
+        if response:  # a head that was broken off looks complete to the library
+            response.close()
+        raise
+    setattr(response, _GUARD, guard)
+    return response
+
+
+def watched(answer: object) -> AbstractContextManager[None]:
+    """A context in which the time limit of an exchange goes on while its body is read."""
+    guard = getattr(answer, _GUARD, None)
+    return guard.watching() if isinstance(guard, _Guard) else nullcontext()
 
 
 def _connect(connection: HTTPConnection, policy: DestinationPolicy) -> socket.socket:

@@ -1,11 +1,14 @@
 """Which hosts and addresses may be reached; names are resolved and connections opened elsewhere."""
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal
 from urllib.parse import urlsplit
+
+from urllib3.util import parse_url
 
 from httpkit.errors import SettingsError
 
@@ -36,7 +39,8 @@ _PRIVATE = tuple(
     ip_network(text)
     for text in (
         *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
-        *("192.0.0.0/24", "198.18.0.0/15", "::1/128", "fc00::/7", "fe80::/10", "fec0::/10"),
+        *("192.0.0.0/24", "198.18.0.0/15", "::1/128", "fc00::/7", "fe80::/10"),
+        *("fec0::/10", "64:ff9b:1::/48", "::ffff:0:0:0/96"),
     )
 )
 _UNUSABLE = tuple(
@@ -46,7 +50,7 @@ _UNUSABLE = tuple(
         *("::/128", "ff00::/8", "100::/64", "2001:db8::/32", "192.88.99.0/24"),
     )
 )
-_NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+_NAT64 = ip_network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ip_network("::/96")
 
 
@@ -66,8 +70,10 @@ def origin_of(url: str) -> Origin:
         SettingsError: the URL has no host, another scheme, or an impossible port.
     """
     try:
-        parts = urlsplit(url)
-        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+        # The parser that the connection uses too, so that both see the same host; it gives names in their IDNA form.
+        port = urlsplit(url).port  # says better what is wrong with a port
+        parts = parse_url(url)
+        scheme, host = (parts.scheme or "").lower(), (parts.host or "").strip("[]")
     except ValueError as error:
         raise SettingsError("url", f"{url!r} is not a URL ({error}); write it as https://host/path") from None
     if scheme not in _DEFAULT_PORTS:
@@ -96,15 +102,12 @@ class DestinationPolicy:
             SettingsError: its host is not among the allowed ones, or is an address that may not be reached.
         """
         host = origin_of(url).host
-        if self.allowed_hosts and not any(fnmatchcase(host, pattern.lower()) for pattern in self.allowed_hosts):
+        if self.allowed_hosts and not any(fnmatchcase(host, _in_ascii(name)) for name in self.allowed_hosts):
             raise SettingsError("allowed_hosts", f"{host} is not among them; add it if it should be reached")
-        if host in _METADATA_NAMES:
+        if host.rstrip(".") in _METADATA_NAMES:
             raise SettingsError("url", f"{host} gives out the credentials of the machine and is never reached")
-        try:
-            address = ip_address(host.partition("%")[0])
-        except ValueError:
-            return
-        if problem := self.problem_with(address):
+        address = _written_address(host)
+        if address and (problem := self.problem_with(address)):
             raise SettingsError("url", f"{host} is {problem}")
 
     def problem_with(self, address: Address) -> str | None:
@@ -133,12 +136,35 @@ def judge(address: Address) -> Verdict:
     return "public"
 
 
+def _written_address(host: str) -> Address | None:
+    """The address that a host names by itself, in the old spellings of IPv4 too (`127.1`, `0x7f000001`, `2130706433`).
+
+    The system reads them all, and so does a proxy, which would connect without asking us.
+    """
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host.rstrip(".")))
+    except (OSError, ValueError):
+        return None
+
+
+def _in_ascii(pattern: str) -> str:
+    """A pattern in the form in which hosts are compared."""
+    try:
+        return pattern.strip().lower() if pattern.isascii() else pattern.strip().lower().encode("idna").decode()
+    except UnicodeError:
+        raise SettingsError("allowed_hosts", f"{pattern!r} is not a host name or a pattern of one") from None
+
+
 def _embedded(address: Address) -> IPv4Address | None:
     if isinstance(address, IPv4Address):
         return None
     named = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
     if named:
         return named
-    if any(address in network for network in _NAT64) or (address in _IPV4_COMPATIBLE and int(address) > 1):
+    if address in _NAT64 or (address in _IPV4_COMPATIBLE and int(address) > 1):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return None

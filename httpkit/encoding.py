@@ -17,8 +17,15 @@ def encoded_body(request: Request) -> tuple[bytes | None, str | None]:
     """The body's bytes and its content type; None for what is not sent.
 
     Raises:
-        SettingsError: a form is not an object.
+        SettingsError: a form is not an object, or a text has no UTF-8 form.
     """
+    try:
+        return _encoded(request)
+    except UnicodeEncodeError:
+        raise SettingsError("body", "has half of a character (a lone surrogate), which cannot be sent") from None
+
+
+def _encoded(request: Request) -> tuple[bytes | None, str | None]:
     if request.body is None:
         return None, None
     if request.body_format == "raw":

@@ -1,11 +1,15 @@
 """What a failed exchange means, in words for the person who configured it."""
 
+import re
 from collections.abc import Mapping
 
 import requests
 import urllib3
 
 from httpkit.connections import CONNECT_SECONDS, inner_cause, never_opened
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def explained(error: Exception, timeout_seconds: float) -> str:
@@ -17,8 +21,10 @@ def explained(error: Exception, timeout_seconds: float) -> str:
     if isinstance(error, (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError)):
         seconds = min(CONNECT_SECONDS, timeout_seconds)
         return f"no connection within {seconds:g} s; check the host, the port and the firewall"
-    if isinstance(error, (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)):
-        return f"no answer within {timeout_seconds:g} s; ask for less, or raise timeout_seconds"
+    if isinstance(error, (TimeoutError, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)):
+        # Ours says itself how long it was; those of the libraries speak of sockets.
+        what = str(error) if isinstance(error, TimeoutError) else f"no answer within {timeout_seconds:g} s"
+        return f"{what}; ask for less, or raise timeout_seconds"
     if isinstance(error, requests.exceptions.ConnectionError):
         what = "could not connect" if never_opened(error) else "the connection broke"
         return f"{what} ({_last_words(error)}); check the host and the port"
@@ -32,11 +38,11 @@ def _last_words(error: BaseException) -> str:
     return str(error).rpartition(">: ")[2].rpartition("): ")[2] or type(error).__name__
 
 
-def bad_header(headers: Mapping[str, str]) -> str:
-    """Which header cannot be sent; its value is not shown, since it may be a secret."""
+def bad_header(headers: Mapping[str, str]) -> str | None:
+    """Why a header cannot be sent (RFC 9110 §5), None when all can; its value is not shown, it may be a secret."""
     for name, value in headers.items():
-        if not name or any(character in "\r\n\0: " for character in name) or not name.isascii():
+        if not _HEADER_NAME.fullmatch(name):
             return f"the name {name!r} cannot be sent; use letters, digits and dashes"
-        if any(character in "\r\n\0" for character in str(value)) or str(value) != str(value).strip():
-            return f"the value of {name} must be one line of text without spaces at its ends"
-    return "a name or value cannot be sent; both must be one line of Latin-1 text"
+        if not _HEADER_VALUE.fullmatch(value) or value != value.strip():
+            return f"the value of {name} must be one line of Latin-1 text without spaces at its ends"
+    return None

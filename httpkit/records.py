@@ -1,6 +1,6 @@
 """From an answer to its records, and from a record to the event that is delivered."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from httpkit.documents import decode_json, encode_json
@@ -57,8 +57,11 @@ class RecordSelector:
         )
 
 
-def check_status(request: Request, response: Response) -> None:
+def check_status(request: Request, response: Response, clean: Callable[[str], str] = str) -> None:
     """Raise the error that a status other than a success means.
+
+    Args:
+        clean: masks secrets in what the error shows of the answer.
 
     Raises:
         UnavailableError: 408, 425, 429, 5xx, and a 403 that says that the rate limit is used up.
@@ -66,7 +69,7 @@ def check_status(request: Request, response: Response) -> None:
     """
     if response.ok:
         return
-    raise _status_error(request, response)
+    raise _status_error(request, response, clean)
 
 
 def event_text(value: JsonValue, source: str) -> str:
@@ -82,9 +85,9 @@ def event_text(value: JsonValue, source: str) -> str:
     return encode_json(value).decode()
 
 
-def _status_error(request: Request, response: Response) -> HttpkitError:
+def _status_error(request: Request, response: Response, clean: Callable[[str], str]) -> HttpkitError:
     status = response.status
-    what = f"{named(request)}: {status} {response.reason}{excerpt(response)}"
+    what = f"{named(request)}: {status} {response.reason}{excerpt(response, clean)}"
     if asks_for_later(response) or status >= 500:
         return UnavailableError(what, status=status, retry_after=told_wait(response))
     if status in {401, 403}:

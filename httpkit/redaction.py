@@ -1,16 +1,18 @@
 """Secrets kept out of everything that a person may read: by their value, and by the names of headers and fields."""
 
 import base64
+import html
 import json
 import re
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit, urlunsplit
 
 from httpkit.values import Request
 
 MASK = "***"
+_PLACEHOLDER = re.compile(r"\{[a-z_]+(\.[A-Za-z0-9_]+)?\}")
 SHORTEST_SECRET = 4
 """Shorter values are not masked: they are no secrets, and masking them would make every text unreadable."""
 
@@ -18,6 +20,19 @@ _SECRET_NAMES = re.compile(
     r"authorization|cookie|token|secret|passw|api[-_]?key|apikey|access[-_]?key|private[-_]?key|credential|signature"
     r"|intake[-_]?key|client_key|client-key",
     re.IGNORECASE,
+)
+
+
+# What those who write URLs do not escape: everything; Python; the components of JavaScript; paths and queries of
+# urllib3; whole URLs of requests and JavaScript.
+_LEFT_AS_THEY_ARE = (
+    "",
+    "/",
+    "!~*'()",
+    "/:@!$&'()*+,;=~",
+    "/?:@!$&'()*+,;=~",
+    "!#$%&'()*+,/:;=?@[]~",
+    "#$&+,/:;=?@!~*'()",
 )
 
 
@@ -65,7 +80,7 @@ class Redactor:
 def forms_of(secret: str) -> frozenset[str]:
     """The forms in which a secret can appear in a text."""
     raw = secret.encode("utf-8", "surrogatepass")
-    quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw), quote(raw, safe="/:@!$&'()*+,;=~")}
+    quoted = {quote_plus(raw), *(quote(raw, safe=safe) for safe in _LEFT_AS_THEY_ARE)}
     return frozenset(
         {
             secret,
@@ -73,6 +88,7 @@ def forms_of(secret: str) -> frozenset[str]:
             *quoted,
             *(form.replace("%20", "+") for form in quoted),
             *(re.sub("%..", lambda found: found[0].lower(), form) for form in quoted),
+            *(re.sub("%..", lambda found: found[0].lower(), form.replace("%20", "+")) for form in quoted),
             *_escaped_forms(secret),
         }
     )
@@ -87,13 +103,26 @@ def _base64_forms(raw: bytes) -> Iterable[str]:
 
 
 def _escaped_forms(secret: str) -> Iterable[str]:
-    for ascii_only in (True, False):
-        text = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
-        yield text
-        yield text.replace("/", "\\/")
+    for once in _json_forms(secret):
+        yield once
         # An event is JSON inside JSON.
-        yield json.dumps(text)[1:-1]
+        yield from _json_forms(once)
+        # Some encoders escape what could end a script in a page.
+        yield re.sub("[<>&'\"+]", lambda found: f"\\u{ord(found[0]):04x}", once)
+    yield html.escape(secret)
+    yield html.escape(secret, quote=False)
+    # A text of several lines may be shown on one.
+    yield " ".join(secret.split())
     yield repr(secret)[1:-1]
+    # In a text with both kinds of quotes the single ones are escaped.
+    yield repr(f"'\"{secret}")[4:-1]
+
+
+def _json_forms(text: str) -> Iterable[str]:
+    for ascii_only in (True, False):
+        form = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield form
+        yield form.replace("/", "\\/")
 
 
 def is_secret_name(name: str) -> bool:
@@ -108,8 +137,29 @@ def named_secrets(fields: Any) -> Iterable[str]:
     for name, value in fields.items():
         if isinstance(value, Mapping):
             yield from named_secrets(value)
-        elif isinstance(value, str) and is_secret_name(str(name)) and "{" not in value:
-            yield value
+        elif is_secret_name(str(name)):
+            texts = value if isinstance(value, (list, tuple)) else [value]
+            yield from (text for text in texts if isinstance(text, str) and not _PLACEHOLDER.search(text))
+
+
+def request_secrets(url: str, *parts: Any) -> Iterable[str]:
+    """What looks like a secret in a request: in its URL, and by name in its headers, parameters and body.
+
+    Args:
+        parts: objects, or a query string as text.
+    """
+    try:
+        address = urlsplit(url)
+    except ValueError:  # not a URL; that is told where it is used
+        address = urlsplit("")
+    yield unquote(address.netloc.rpartition("@")[0].partition(":")[2])
+    texts = [address.query, *(part for part in parts if isinstance(part, str))]
+    queries = [{name: value} for text in texts for name, value in parse_qsl(text)]
+    for fields in (*parts, *queries):
+        for secret in named_secrets(fields):
+            yield secret
+            # A scheme such as `Bearer` may come first; a server that echoes the secret leaves it out.
+            yield secret.rpartition(" ")[2]
 
 
 def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 Nothing waits here; the client does, so that a stop ends every wait.
 """
 
+import math
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ _RATELIMIT_REMAINING = re.compile(r"(?:^|[;,\s])(?:remaining|r)=(\d+)")
 
 _FIRST_BACK_OFF = 1.0
 _LONGEST_BACK_OFF = 60.0
+_LONGEST_TOLD = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +90,9 @@ def told_wait(response: Response) -> float | None:
     if waits == [None]:
         waits = [_reset(headers.get(name, ""), here) for name in _RESET_HEADERS]
         waits.append(_first_number(_RATELIMIT_RESET, headers.get("ratelimit", "")))
-    return max((wait for wait in waits if wait is not None), default=None)
+    told = max((wait for wait in waits if wait is not None), default=None)
+    # A wait of years is a mistake of the server, and would silence a source for ever.
+    return None if told is None else min(told, _LONGEST_TOLD)
 
 
 class Pace:
@@ -116,18 +120,17 @@ class Pace:
 
 
 def _retry_after(text: str, now: datetime) -> float | None:
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        moment = _http_date(text)
+    number = _number(text)
+    if number is not None:
+        return max(0.0, number)
+    moment = _http_date(text)
     return None if moment is None else max(0.0, (moment - now).total_seconds())
 
 
 def _reset(text: str, now: datetime) -> float | None:
     """A reset header: a number of seconds, or a moment."""
-    try:
-        number = float(text)
-    except ValueError:
+    number = _number(text)
+    if number is None:
         return _retry_after(text, now)
     if number >= _EPOCH_MILLISECONDS:
         number /= 1000
@@ -139,7 +142,7 @@ def _reset(text: str, now: datetime) -> float | None:
 def _http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -152,4 +155,13 @@ def _nothing_remains(headers: Mapping[str, str]) -> bool:
 
 def _first_number(pattern: re.Pattern[str], text: str) -> float | None:
     found = pattern.search(text)
-    return float(found[1]) if found else None
+    return _number(found[1]) if found else None
+
+
+def _number(text: str) -> float | None:
+    """A finite number; a server may send anything, and a wait without end must not come of it."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -14,7 +14,7 @@ from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.connections import TlsSettings
 from httpkit.destinations import DestinationPolicy, origin_of
 from httpkit.errors import SettingsError
-from httpkit.redaction import Redactor
+from httpkit.redaction import Redactor, request_secrets
 from httpkit.throttle import RetryPolicy
 from testhttp_modules.models import TesthttpModuleConfiguration
 
@@ -78,6 +78,7 @@ def account_client(
     settings: ClientSettings | None = None,
 ) -> Client:
     """The client with the credentials of the account, which belong to base_url, or else to the origin of `url`."""
+    redactor.add(*request_secrets(account.proxy))
     credentials = credentials_of(account_settings(account), redactor=redactor, clocks=SYSTEM_CLOCKS)
     origin = origin_of(base_url(account) if account.base_url else url)
     return Client(

@@ -51,6 +51,6 @@ class TesthttpAccountValidator(AccountValidator):
         # The base of an API is seldom a resource: anything but a refusal of the credentials shows that they work.
         if response.status in {401, 403, 407} or response.status >= 500 or response.status == 429:
             try:
-                check_status(request, response)
+                check_status(request, response, redactor.clean)
             except RefusedError as error:
                 raise SettingsError("api_key", f"was not accepted: {error.message}") from None

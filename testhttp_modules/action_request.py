@@ -10,6 +10,7 @@ from httpkit.redaction import named, without_query
 from httpkit.text import excerpt
 from testhttp_modules.account import account_of
 from testhttp_modules.answering import Reading, results_of
+from testhttp_modules.manifests import secret_fields
 from testhttp_modules.masking import mask_logging, redactor_of
 from testhttp_modules.models import RequestArguments, Response
 from testhttp_modules.requesting import client_of, request_of
@@ -21,6 +22,14 @@ class Request(Action):
 
     description = "Request the resource at a URL and return the answer"
     results_model = Response
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments as the platform gave them; an error about a wrong one must not show their secrets."""
+        arguments: dict[str, Any] = super().arguments
+        given = secret_fields(RequestArguments).intersection(arguments)
+        redactor_of(self.module).add(*(str(arguments[name]) for name in given))
+        return arguments
 
     def execute(self) -> None:
         """Run as the platform asks, and keep secrets out of whatever is written meanwhile."""
@@ -41,7 +50,7 @@ class Request(Action):
         self.log(f"Request URL module started. Target URL: {without_query(request.url)}", level="info")
         response = client.send(request)
         if arguments.fail_on_http_error and response.status >= 400:
-            what = f"{response.status} {response.reason}{excerpt(response)}"
+            what = f"{response.status} {response.reason}{excerpt(response, redactor.clean)}"
             self.error(f"HTTP Request failed: {named(request)} with {what}")
         return results_of(response, reading, lambda: self.data_path, redactor)
 

@@ -1,6 +1,7 @@
 """From an answer to the results of the action: text, JSON, an extracted value, or a file."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -16,6 +17,8 @@ from httpkit.values import Response as HttpResponse
 from testhttp_modules.models import Response
 
 LARGEST_TEXT_BYTES = 1024 * 1024
+DEEPEST_JSON = 90
+"""Levels of nesting in the results; the SDK's encoder and others behind it give up on deeper values."""
 
 _NOT_JSON = object()
 
@@ -36,6 +39,11 @@ class Reading:
         self.extract = extract
         self._find = compile_path("extract", extract) if extract else None
 
+    @property
+    def reads_json(self) -> bool:
+        """Must the answer be decoded, wherever its body goes?"""
+        return self._find is not None or self.output == "json"
+
     def to_file(self, response: HttpResponse) -> bool:
         """Does the body go into a file?"""
         if self.output != "auto":
@@ -52,7 +60,10 @@ class Reading:
             return None
         if document is _NOT_JSON:
             raise UnexpectedShapeError(f"extract {self.extract!r} needs a JSON answer, and this one is not JSON")
-        return self._find(document)
+        found = self._find(document)
+        if not _is_flat_enough(found):
+            raise UnexpectedShapeError(f"extract {self.extract!r} finds a value of more than {DEEPEST_JSON} levels")
+        return found
 
 
 def results_of(response: HttpResponse, reading: Reading, storage: Callable[[], Path], redactor: Redactor) -> Response:
@@ -65,19 +76,21 @@ def results_of(response: HttpResponse, reading: Reading, storage: Callable[[], P
         UnexpectedShapeError: JSON was wanted and something else came.
         UnavailableError: the file could not be written.
     """
-    document = _document(response)
-    if reading.output == "json" and document is _NOT_JSON:
+    in_file = reading.to_file(response)
+    # What goes into a file whole is not taken apart before.
+    document = _document(response) if reading.reads_json or not in_file else _NOT_JSON
+    # An error page is seldom JSON; the playbook shall read of the error, not of its page.
+    if reading.output == "json" and document is _NOT_JSON and response.status < 400:
         raise UnexpectedShapeError("output 'json' needs a JSON answer, and this one is not; use 'auto' or 'text'")
     extracted = reading.extracted(document) if response.ok else None
-    in_file = reading.to_file(response)
     encoding = None if in_file else encoding_of(response)
     text = response.body.decode(encoding, "replace") if encoding else ""
     return Response(
         status_code=response.status,
         headers=redactor.clean_value(dict(response.headers)),
-        text=redactor.clean(text),
+        text=_sendable(redactor.clean(text)),
         url=redactor.clean(response.url),
-        reason=response.reason,
+        reason=redactor.clean(response.reason),
         encoding=encoding,
         elapsed=round(response.elapsed, 3),
         json_body=None if in_file or document is _NOT_JSON else _sendable(redactor.clean_value(document)),
@@ -89,7 +102,7 @@ def results_of(response: HttpResponse, reading: Reading, storage: Callable[[], P
 def _sendable(value: JsonValue) -> JsonValue:
     """The value without what the SDK refuses to send, which would cost the playbook all results.
 
-    Integers beyond 64 bits become text, so that no digit is lost; lone surrogates become question marks.
+    Numbers that no JSON encoder takes become text, so that no digit is lost; lone surrogates become question marks.
     """
     if isinstance(value, dict):
         return {_sendable(name): _sendable(part) for name, part in value.items()}
@@ -99,17 +112,37 @@ def _sendable(value: JsonValue) -> JsonValue:
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value
+
+
+def _is_flat_enough(value: JsonValue) -> bool:
+    """Has the value no more levels than can be sent on? It is walked level by level, not by recursion."""
+    level = [value]
+    for _ in range(DEEPEST_JSON):
+        level = [part for container in level for part in _parts(container)]
+        if not level:
+            return True
+    return False
+
+
+def _parts(value: JsonValue) -> Iterable[JsonValue]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _document(response: HttpResponse) -> object:
     """The body as JSON, whatever type the server says it has; all JSON types are named differently."""
-    if response.body.lstrip()[:1] not in b'{["-0123456789tfn' or not response.body.strip():
+    start = response.body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if not start or start not in b'{["-0123456789tfn':
         return _NOT_JSON
     try:
-        return decode_json(response.body)
+        document = decode_json(response.body)
     except ValueError:
         return _NOT_JSON
+    return document if _is_flat_enough(document) else _NOT_JSON
 
 
 def _kept(response: HttpResponse, folder: Path) -> str:

@@ -11,7 +11,7 @@ from httpkit.source import Source
 from httpkit.values import Batch
 from testhttp_modules import TesthttpModule
 from testhttp_modules.account import account_client, intake_client
-from testhttp_modules.masking import mask_logging
+from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import TesthttpConnectorConfiguration
 from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
 from testhttp_modules.translation import intake_of, memory_of, source_settings
@@ -45,6 +45,7 @@ class TesthttpConnector(Connector):
         check_configuration("module_configuration", lambda: self.module.configuration)
         check_configuration("connector_configuration", lambda: self.configuration)
         self.module.redactor.add(self.configuration.intake_key)
+        mask_source(self.configuration, self.module.redactor)
         super().execute()
 
     def _collect(self) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import sentry_sdk
 from sekoia_automation.module import Module
 
-from httpkit.redaction import MASK, Redactor
+from httpkit.redaction import MASK, Redactor, is_secret_name, request_secrets
+from testhttp_modules.models import SourceConfiguration
 from testhttp_modules.translation import SECRET_FIELDS
 
 
@@ -15,6 +16,11 @@ def redactor_of(module: Module) -> Redactor:
     """The redactor of our module; one that knows nothing for the bare module that the SDK makes in tests."""
     redactor = getattr(module, "redactor", None)
     return redactor if isinstance(redactor, Redactor) else Redactor()
+
+
+def mask_source(configuration: SourceConfiguration, redactor: Redactor) -> None:
+    """Mask from now on what looks like a secret in what a source is asked."""
+    redactor.add(*request_secrets(configuration.url, configuration.headers, configuration.params, configuration.body))
 
 
 class MaskingFormatter(logging.Formatter):
@@ -50,12 +56,21 @@ def mask_error_reports(redactor: Redactor) -> None:
 
 
 def without_secret_fields(value: Any) -> Any:
-    """A report with the values of secret fields masked by name, also where no redactor knows them yet."""
+    """A report with the values of secret fields masked by name, also where no redactor knows them yet.
+
+    The local variables of a traceback are left out: they hold secrets in texts that nobody can take apart, and cut
+    them where a redactor does not find the rest.
+    """
     if isinstance(value, Mapping):
         return {
-            name: MASK if name in SECRET_FIELDS and part else without_secret_fields(part)
+            name: MASK if part and _is_secret(name, part) else without_secret_fields(part)
             for name, part in value.items()
+            if name != "vars"
         }
     if isinstance(value, (list, tuple)):
         return [without_secret_fields(part) for part in value]
     return value
+
+
+def _is_secret(name: object, value: object) -> bool:
+    return name in SECRET_FIELDS or (isinstance(value, str) and is_secret_name(str(name)))

@@ -11,7 +11,7 @@ from httpkit.client import Client, ClientSettings, Proof
 from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.destinations import origin_of
 from httpkit.errors import SettingsError
-from httpkit.redaction import Redactor, named_secrets
+from httpkit.redaction import Redactor, request_secrets
 from httpkit.throttle import RetryPolicy
 from httpkit.values import BodyFormat, JsonValue, Request
 from testhttp_modules.account import absolute_url, account_client, client_settings
@@ -24,8 +24,8 @@ def request_of(account: TesthttpModuleConfiguration, arguments: RequestArguments
     Raises:
         SettingsError: an argument is wrong, or contradicts another one.
     """
-    for fields in (arguments.headers, arguments.params, arguments.form, arguments.json_body):
-        redactor.add(*named_secrets(fields))
+    parts = (arguments.headers, arguments.params, arguments.form, arguments.json_body)
+    redactor.add(arguments.auth_password, arguments.auth_token, *request_secrets(arguments.url, *parts))
     url = absolute_url(account, arguments.url)
     params = arguments.params or {}
     if isinstance(params, str):
@@ -112,4 +112,5 @@ def _body(arguments: RequestArguments) -> tuple[JsonValue, BodyFormat]:
 def _with_query(url: str, query: str) -> str:
     address, mark, fragment = url.partition("#")
     separator = "&" if "?" in address else "?"
-    return f"{address}{separator}{query.lstrip('?&')}{mark}{fragment}"
+    # In a query of its own a number sign starts no fragment.
+    return f"{address}{separator}{query.lstrip('?&').replace('#', '%23')}{mark}{fragment}"

@@ -18,9 +18,14 @@ from httpkit.source import SourceSettings
 from httpkit.values import Request
 from testhttp_modules.account import absolute_url
 from testhttp_modules.manifests import secret_fields
-from testhttp_modules.models import SourceConfiguration, TesthttpConnectorConfiguration, TesthttpModuleConfiguration
+from testhttp_modules.models import (
+    RequestArguments,
+    SourceConfiguration,
+    TesthttpConnectorConfiguration,
+    TesthttpModuleConfiguration,
+)
 
-SECRET_FIELDS = secret_fields(TesthttpModuleConfiguration) | {"intake_key"}
+SECRET_FIELDS = secret_fields(TesthttpModuleConfiguration) | secret_fields(RequestArguments) | {"intake_key"}
 """Fields whose values are never shown; the platform does not take the intake key as a secret, but it is one."""
 
 

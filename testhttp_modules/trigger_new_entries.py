@@ -12,7 +12,7 @@ from httpkit.stopping import run_until_stopped
 from httpkit.values import Batch, Record
 from testhttp_modules import TesthttpModule
 from testhttp_modules.account import account_client
-from testhttp_modules.masking import mask_logging
+from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import Entry, NewEntries, TriggerConfiguration
 from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
 from testhttp_modules.translation import memory_of, sentence, source_settings
@@ -44,6 +44,7 @@ class NewEntriesTrigger(Trigger):
         mask_logging(self.module.redactor)
         check_configuration("module_configuration", lambda: self.module.configuration)
         check_configuration("trigger_configuration", lambda: self.configuration)
+        mask_source(self.configuration, self.module.redactor)
         super().execute()
 
     def _watch(self) -> None:

@@ -17,7 +17,13 @@ MAY_USE = {
 ADAPTERS = frozenset({"sekoia", "sigfox", "sesam", "xdr", "tufin", "web", "sample"})
 FRAMEWORKS = ("fastapi", "flask", "sekoia_automation", "starlette", "uvicorn")
 SOCKETS = ("requests", "urllib3", "socket", "ssl", "http.client", "http.server", "httpx", "aiohttp")
-SOCKET_FILES = {"httpkit/client.py", "httpkit/connections.py", "httpkit/failures.py"}
+SOCKET_FILES = {
+    "httpkit/client.py",
+    "httpkit/compression.py",
+    "httpkit/connections.py",
+    "httpkit/destinations.py",
+    "httpkit/failures.py",
+}
 DISK_FILES = {"httpkit/files.py", "httpkit/memory.py"}
 DISK_NAMES = " and ".join(sorted(DISK_FILES))
 WRITING_METHODS = frozenset({"mkdir", "rmdir", "symlink_to", "touch", "unlink", "write_bytes", "write_text"})

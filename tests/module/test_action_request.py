@@ -54,6 +54,19 @@ def test_a_playbook_gets_the_answer(platform: Platform) -> None:
     assert run.results["text"] == '{"a": "\\u00e9"}'
 
 
+def test_an_awkward_answer_reaches_the_playbook(platform: Platform) -> None:
+    body = rb'{"deep": ' + b"[" * 80 + b"]" * 80 + rb', "big": 123456789012345678901, "half": "\ud800", "nan": "NaN"}'
+    with FakeApi(lambda _: Answer(body=body)) as api:
+        platform.start("Request", {"url": api.url, "method": "get", "extract": "to_number(nan)"})
+        run = finished(platform)
+
+    assert run.error is None
+    assert run.results["text"] == body.decode()
+    assert run.results["json"]["big"] == "123456789012345678901"
+    assert run.results["json"]["half"] == "?"
+    assert run.results["extracted"] == "nan"
+
+
 def test_an_http_error_fails_the_action_and_still_gives_the_answer(platform: Platform) -> None:
     with FakeApi(lambda _: Answer(status=404, body=b"no such thing")) as api:
         platform.start("Request", {"url": f"{api.url}/x?key=hidden", "method": "get"})
@@ -68,8 +81,6 @@ def test_an_http_error_fails_the_action_and_still_gives_the_answer(platform: Pla
     [
         ({"method": "get"}, "url: is required; add it"),
         ({"url": "ftp://x/y", "method": "get"}, "url: 'ftp://x/y' must start with https:// or http://"),
-        ({"url": "http://x", "method": "fetch"}, "method: Input should be 'get', 'post', 'put', 'patch'"),
-        ({"url": "http://x", "method": "get", "verb": 1}, "verb: is not a known field; check its spelling or remove"),
     ],
 )
 def test_a_wrong_argument_is_one_sentence_that_names_it(
