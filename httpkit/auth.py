@@ -8,6 +8,7 @@ import base64
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
+from urllib.parse import parse_qsl, urlsplit
 
 from httpkit.errors import SettingsError
 from httpkit.redaction import Redactor
@@ -67,10 +68,13 @@ class FixedCredentials:
 
     def flow(self, request: Request) -> Flow:
         """Yield the request with the proof added; headers of the request itself win."""
+        # A next URL or a redirect may hold the key already.
+        present = {name for name, _ in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)}
+        own = {name: value for name, value in self._params.items() if name not in present}
         yield replace(
             request,
             headers=with_headers(self._headers, request.headers),
-            params={**request.params, **self._params},
+            params={**request.params, **own},
         )
 
     def sign_in(self) -> Flow:
@@ -110,7 +114,10 @@ def basic_proof(user: str, password: str, redactor: Redactor) -> str:
         SettingsError: the user contains a colon, which separates the two.
     """
     if ":" in user:
-        raise SettingsError("username", "must not contain a colon; the basic scheme ends the user there")
+        raise SettingsError(
+            "username",
+            "must not contain a colon, where the basic scheme ends it; for OAuth 2.0 use oauth2_client form",
+        )
     encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
     redactor.add(encoded)
     return f"Basic {encoded}"

@@ -58,6 +58,7 @@ class DigestCredentials:
         self._new_nonce = new_nonce
         self._lock = threading.Lock()
         self._challenge: Challenge | None = None
+        self._client_nonce = ""
         self._count = 0
 
     def flow(self, request: Request) -> Flow:
@@ -72,7 +73,7 @@ class DigestCredentials:
         with self._lock:
             # Requests side by side may be given the same nonce, and its count must not fall back.
             if self._challenge is None or challenge.nonce != self._challenge.nonce:
-                self._count = 0
+                self._count, self._client_nonce = 0, self._new_nonce()
             self._challenge = challenge
         yield self._answering(request)
 
@@ -83,11 +84,12 @@ class DigestCredentials:
     def _answering(self, request: Request) -> Request:
         with self._lock:
             challenge, self._count = self._challenge, self._count + 1
-            count = self._count
+            # One for all answers to a challenge: the -sess variants compute their secret with the first one.
+            count, client_nonce = self._count, self._client_nonce
         assert challenge is not None, "there is a challenge to answer"
         parts = urlsplit(request.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        answer = self.answer(challenge, request.method, target, count=count, client_nonce=self._new_nonce())
+        answer = self.answer(challenge, request.method, target, count=count, client_nonce=client_nonce)
         return replace(request, headers=with_headers(request.headers, {"Authorization": answer}))
 
     def answer(self, challenge: Challenge, method: str, target: str, *, count: int, client_nonce: str) -> str:

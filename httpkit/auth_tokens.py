@@ -1,5 +1,6 @@
 """Schemes that fetch a token first: OAuth 2.0 (RFC 6749) and a login request; tokens live in memory only."""
 
+import math
 import threading
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
@@ -78,11 +79,15 @@ class TokenCredentials:
 
     def _read(self, request: Request, response: Response) -> _Proof:
         content = _checked(request, response, self._redactor)
+        headers = self._source.headers(content, response)
+        for name, value in headers.items():
+            if not value.isprintable() or not value.isascii() or value != value.strip():
+                raise UnexpectedShapeError(f"the token answer gives a value that cannot be sent as {name}")
         lifetime = self._source.lifetime(content, response)
         renew_at = float("inf")
         if lifetime is not None:
             renew_at = self._clocks.monotonic() + lifetime - min(lifetime * _MARGIN, _LONGEST_MARGIN)
-        return _Proof(headers=self._source.headers(content, response), renew_at=renew_at)
+        return _Proof(headers=headers, renew_at=renew_at)
 
 
 class OAuth2Tokens:
@@ -119,13 +124,14 @@ class OAuth2Tokens:
 
     def headers(self, content: JsonValue, response: Response) -> Mapping[str, str]:
         """`Authorization: Bearer <token>` and the account's own headers."""
+        # First, whatever is wrong with the rest: the old one may not be taken a second time.
+        self._rotate(content)
         token = self._token(content, response, None)
         if not isinstance(token, str) or not token:
             raise UnexpectedShapeError(
                 f"the token answer holds no text at token_path {self._account.token_path!r}; {_seen(content)}"
             )
         self._redactor.add(token)
-        self._rotate(content)
         name = self._account.auth_name or "Authorization"
         return {name: f"{self._account.auth_prefix or 'Bearer '}{token}", **own_headers(self._account)}
 
@@ -212,6 +218,9 @@ class LoginTokens:
                 f"the login answer holds nothing at login_capture.{name} {self._account.login_capture[name]!r}; "
                 f"{_seen(content)}"
             )
+        if isinstance(value, (dict, list, bool)):
+            kind = type(value).__name__
+            raise UnexpectedShapeError(f"the login answer holds {kind} at login_capture.{name}; it must be text")
         self._redactor.add(str(value))
         return value
 
@@ -244,6 +253,8 @@ def _content(response: Response) -> JsonValue:
 
 def _lifetime(value: JsonValue, now: datetime) -> float | None:
     """Seconds until the end that an answer names as a number of seconds, an epoch or a date."""
+    if isinstance(value, bool):
+        return None
     try:
         seconds = float(value)
     except OverflowError:  # a number of hundreds of digits is no lifetime
@@ -251,6 +262,8 @@ def _lifetime(value: JsonValue, now: datetime) -> float | None:
     except (TypeError, ValueError):
         moment = moment_of(value) if isinstance(value, str) else None
         return max(0.0, (moment - now).total_seconds()) if moment else None
+    if not math.isfinite(seconds):
+        return None
     if seconds > 1e11:
         seconds /= 1000
     return max(0.0, seconds - now.timestamp()) if seconds > 1e9 else max(0.0, seconds)

@@ -148,6 +148,10 @@ class Client:
             raise UnexpectedShapeError(f"{named(request)}: redirects to an address that is refused: {error}") from None
         return target
 
+    def clean(self, text: str) -> str:
+        """The text without the secrets that the client knows."""
+        return self._redactor.clean(text)
+
     def close(self) -> None:
         """Close the connections; the client is not used afterwards."""
         self._session.close()
@@ -300,6 +304,11 @@ def _new_session(settings: ClientSettings) -> requests.Session:
     session.headers = requests.structures.CaseInsensitiveDict(
         {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
     )
+    if settings.proxy:
+        try:
+            origin_of(settings.proxy)
+        except SettingsError:
+            raise SettingsError("proxy", "is not a URL such as http://proxy.example.com:3128") from None
     longest = settings.timeout_seconds * EXCHANGE_FACTOR
     adapter = CheckedAdapter(settings.destinations, settings.tls, longest_seconds=longest)
     session.mount("https://", adapter)

@@ -74,7 +74,12 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Make the pools for connections through a proxy."""
-        return super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)
+        manager = super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)
+        # The user has chosen the proxy himself, so it may stand in a private network.
+        policy = DestinationPolicy(allow_private_networks=True)
+        http, https = _checked_pools(policy, self._longest_seconds)
+        manager.pool_classes_by_scheme = {"http": http, "https": https}
+        return manager
 
 
 def tls_context(tls: TlsSettings) -> ssl.SSLContext:
@@ -87,7 +92,7 @@ def tls_context(tls: TlsSettings) -> ssl.SSLContext:
     if tls.ca_certificate:
         try:
             context.load_verify_locations(cadata=tls.ca_certificate)
-        except (ssl.SSLError, ValueError) as error:
+        except (ssl.SSLError, ValueError, TypeError) as error:
             raise SettingsError("ca_certificate", f"is not a PEM certificate ({error}); paste it whole") from None
     if tls.client_certificate:
         _load_client_certificate(context, tls)

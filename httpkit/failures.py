@@ -1,6 +1,7 @@
 """What a failed exchange means, in words for the person who configured it."""
 
 import re
+import ssl
 from collections.abc import Mapping
 
 import requests
@@ -10,12 +11,14 @@ from httpkit.connections import CONNECT_SECONDS, inner_cause, never_opened
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_OTHER_HOST = frozenset({62, 64})
+"""X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL."""
 
 
 def explained(error: Exception, timeout_seconds: float) -> str:
     """Why there is no complete answer, and what to do about it."""
     if isinstance(error, requests.exceptions.SSLError):
-        return f"the TLS connection failed ({_last_words(error)}); for a private authority set ca_certificate"
+        return f"the TLS connection failed ({_last_words(error)}); {_tls_remedy(_innermost(error))}"
     if isinstance(error, requests.exceptions.ProxyError):
         return f"the proxy did not connect ({_last_words(error)}); check proxy"
     if isinstance(error, (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError)):
@@ -31,10 +34,23 @@ def explained(error: Exception, timeout_seconds: float) -> str:
     return f"the answer was cut or damaged ({_last_words(error)})"
 
 
-def _last_words(error: BaseException) -> str:
-    """The innermost cause, which says what happened without the layers around it."""
+def _tls_remedy(cause: BaseException) -> str:
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return "check scheme and port; a server that asks for a certificate needs client_certificate"
+    if cause.verify_code in _OTHER_HOST:
+        return "use a host that its certificate names"
+    return "for a private authority set ca_certificate"
+
+
+def _innermost(error: BaseException) -> BaseException:
     while (inner := inner_cause(error)) is not None:
         error = inner
+    return error
+
+
+def _last_words(error: BaseException) -> str:
+    """The innermost cause, which says what happened without the layers around it."""
+    error = _innermost(error)
     return str(error).rpartition(">: ")[2].rpartition("): ")[2] or type(error).__name__
 
 

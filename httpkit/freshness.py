@@ -57,7 +57,7 @@ class SeenKeys:
         return iter(self._shown)
 
     def begin_poll(self) -> None:
-        """From now on no key was shown yet."""
+        """From now on no key was shown yet; a poll that reads several windows counts as several."""
         self._polls += 1
 
     def shown_in_poll(self, key: bytes) -> bool:

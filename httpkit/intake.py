@@ -26,11 +26,11 @@ class Event:
     """A record in the form in which it is delivered.
 
     Attributes:
-        key: identity of the record, 16 bytes.
+        key: identity of the record, 16 bytes; None for all but the last event of a record that gives several.
         text: what the intake stores.
     """
 
-    key: bytes
+    key: bytes | None
     text: str
 
     @property
@@ -45,10 +45,12 @@ class Push:
     """Events that travel in one request.
 
     Attributes:
-        keys: one per event, in order.
+        count: number of events.
+        keys: of the records that are delivered whole with this push, in order.
         payload: the encoded request body, without compression.
     """
 
+    count: int
     keys: Sequence[bytes]
     payload: bytes
 
@@ -85,7 +87,8 @@ class Intake:
             if parts and (len(parts) == self._batch_size or size + len(part) > room):
                 yield self._push(keys, parts)
                 keys, parts, size = [], [], 0
-            keys.append(event.key)
+            if event.key is not None:
+                keys.append(event.key)
             parts.append(part)
             size += len(part) + 1
         if parts:
@@ -110,11 +113,11 @@ class Intake:
             raise SettingsError(
                 "intake_server", f"it answers with a redirect ({response.status}); use its final address"
             )
-        check_status(request, response)
+        check_status(request, response, self._client.clean)
         acknowledged = _acknowledged(response)
-        if acknowledged < len(push.keys):
+        if acknowledged < push.count:
             raise UnavailableError(
-                f"the intake acknowledged {acknowledged} of {len(push.keys)} events; they are sent again later"
+                f"the intake acknowledged {acknowledged} of {push.count} events; they are sent again later"
             )
 
     def _request(self, push: Push) -> Request:
@@ -131,7 +134,7 @@ class Intake:
         )
 
     def _push(self, keys: Sequence[bytes], parts: Sequence[bytes]) -> Push:
-        return Push(keys=tuple(keys), payload=self._head + b",".join(parts) + b"]}")
+        return Push(count=len(parts), keys=tuple(keys), payload=self._head + b",".join(parts) + b"]}")
 
 
 def _acknowledged(response: Response) -> int:

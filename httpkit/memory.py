@@ -24,6 +24,7 @@ from httpkit.documents import encode_json
 from httpkit.errors import SettingsError, UnavailableError
 from httpkit.files import on_disk, replace_content
 from httpkit.freshness import KEY_BYTES, SeenKeys
+from httpkit.values import Position
 
 _FORMAT = 1
 _STATE, _PREVIOUS = "state.json", "state.previous.json"
@@ -41,6 +42,7 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
     """The content of the state document."""
 
     source: str
+    position: Position = Position()
     next_number: int = 1
     key_files: tuple[_KeyFile, ...] = ()
 
@@ -98,17 +100,26 @@ class Memory:
         """What is read, in words."""
         return self._state.source
 
-    def remember(self, keys: Sequence[bytes]) -> None:
-        """Make keys durable; returns when a crash can no longer lose them.
+    @property
+    def position(self) -> Position:
+        """How far the source was read."""
+        return self._state.position
+
+    def remember(self, keys: Sequence[bytes], position: Position | None = None) -> None:
+        """Make keys, and a position, durable together; returns when a crash can no longer lose them.
+
+        Args:
+            position: None leaves it as it is.
 
         Raises:
             UnavailableError: they could not be written; nothing is remembered.
         """
-        if not keys:
+        position = position or self._state.position
+        if not keys and position == self._state.position:
             return
         with _failures_named(self._folder):
-            key_files, merged = self._merging_tail(keys)
-            self._commit(key_files, merged)
+            kept, content = self._merging_tail(keys) if keys else (self._state.key_files, b"")
+            self._commit(kept, content, position)
         self.seen.add(keys)
 
     def close_poll(self) -> None:
@@ -116,7 +127,7 @@ class Memory:
         if not self.seen.forget_beyond_limit():
             return
         with _failures_named(self._folder):
-            self._commit((), b"".join(self.seen))
+            self._commit((), b"".join(self.seen), self._state.position)
 
     def quarantine(self, key: bytes, event: str, reason: str) -> None:
         """Keep an event that cannot be delivered, so that a person can look at it.
@@ -141,14 +152,16 @@ class Memory:
             content = (self._folder / kept.pop().name).read_bytes() + content
         return tuple(kept), content
 
-    def _commit(self, kept: tuple[_KeyFile, ...], content: bytes) -> None:
+    def _commit(self, kept: tuple[_KeyFile, ...], content: bytes, position: Position) -> None:
         number = self._state.next_number
         # Never used again, even when this commit fails: what a failed one has written may still count after a restart.
         self._state = msgspec.structs.replace(self._state, next_number=number + 1)
         new = _KeyFile(name=f"keys-{number:08d}", count=len(content) // KEY_BYTES, checksum=_checksum(content))
-        state = msgspec.structs.replace(self._state, key_files=(*kept, new))
+        key_files = (*kept, new) if content else kept
+        state = msgspec.structs.replace(self._state, key_files=key_files, position=position)
         self._folder.mkdir(parents=True, exist_ok=True)
-        replace_content(self._folder / new.name, content)
+        if content:
+            replace_content(self._folder / new.name, content)
         if self._newest_is_valid:
             _keep_previous(self._folder)
         replace_content(self._folder / _STATE, _document(state))

@@ -66,7 +66,8 @@ def compile_answer_path(field: str, expression: str) -> AnswerPath:
         find_in_record = compile_path(field, expression.removeprefix("last:"))
         return lambda content, response, last: None if last is None else find_in_record(last)
     find = compile_path(field, expression)
-    return lambda content, response, last: find(content)
+    # Nothing can be found in an answer without a body, and functions do not take null.
+    return lambda content, response, last: None if content is None else find(content)
 
 
 def _json_or_none(text: str) -> JsonValue:

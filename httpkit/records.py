@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from httpkit.documents import decode_json, encode_json
+from httpkit.documents import encode_json
 from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError
-from httpkit.paths import Path, compile_path, is_plain_name
+from httpkit.formats import Format, decode
+from httpkit.paths import compile_answer_path, is_plain_name
 from httpkit.redaction import named
 from httpkit.text import excerpt
 from httpkit.throttle import asks_for_later, told_wait
@@ -13,48 +14,126 @@ from httpkit.values import JsonValue, Request, Response
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RecordSettings:
+    """Where the records are; the fields are those of the configuration, where each is explained."""
+
+    response_format: Format = "auto"
+    records_path: Sequence[str] = ()
+    required_path: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Selected:
-    """A decoded answer and the records found in it."""
+    """A decoded answer and the records found in it.
+
+    Attributes:
+        path_numbers: for each record, by which of the record paths it was found.
+    """
 
     content: JsonValue
     records: Sequence[JsonValue]
+    path_numbers: Sequence[int]
 
 
 class RecordSelector:
     """Finds the records in an answer.
 
     Args:
-        records_path: JMESPath of the records; "" is the whole document: a list, or one object.
+        limit: bytes that a compressed body may grow to.
+        clean: masks secrets in what an error shows of an answer.
+
+    Raises:
+        SettingsError: a path is not valid.
     """
 
-    def __init__(self, records_path: str) -> None:
-        self._path = records_path
-        self._find: Path = compile_path("records_path", records_path) if records_path else _itself
+    def __init__(
+        self, settings: RecordSettings, *, limit: int = 64 * 1024 * 1024, clean: Callable[[str], str] = str
+    ) -> None:
+        self._clean = clean
+        self._format: Format = settings.response_format
+        self._limit = limit
+        self._paths = [(path, compile_answer_path("records_path", path)) for path in settings.records_path if path]
+        self._required_path = settings.required_path
+        self._required = compile_answer_path("required_path", settings.required_path or "@")
 
     def select(self, request: Request, response: Response) -> Selected:
         """Decode an answer and select its records.
 
         Raises:
             RefusedError, UnavailableError: the status is not a success.
-            UnexpectedShapeError: it is not JSON, or the records are not where the setting says.
+            UnexpectedShapeError: it is not in the format, or the records are not where the setting says.
         """
-        check_status(request, response)
-        if not response.body.strip():
-            return Selected(content=None, records=())
-        content = _decoded(request, response)
-        found = self._find(content)
-        if found is None and not (self._path and _optional(self._path)):
-            raise UnexpectedShapeError(f"{named(request)}: nothing at records_path {self._path!r}; {_seen(content)}")
-        if isinstance(found, list):
-            return Selected(content=content, records=found)
-        if isinstance(found, dict):
-            return Selected(content=content, records=(found,))
-        if found is None:
-            return Selected(content=content, records=())
-        raise UnexpectedShapeError(
-            f"{named(request)}: records_path {self._path!r} finds {type(found).__name__}, not records; "
-            "it must lead to a list or an object"
+        check_status(request, response, self._clean)
+        content = self._decoded(request, response)
+        if content is None:
+            return Selected(content=None, records=(), path_numbers=())
+        if not self._required_path:
+            self._check_paths(request, content)
+        selected = self._selected(request, response, content)
+        if self._required_path and not self._has_required(response, selected):
+            raise UnexpectedShapeError(
+                f"{named(request)}: nothing at required_path {self._required_path!r}; {_seen(content)}"
+            )
+        return selected
+
+    def _check_paths(self, request: Request, content: JsonValue) -> None:
+        """Without a `required_path`, records paths that are plain names must lead somewhere; of several, one does."""
+        paths = [path for path, _ in self._paths]
+        if paths and all(is_plain_name(path) and not _exists(content, path) for path in paths):
+            listed = " or ".join(repr(path) for path in paths)
+            raise UnexpectedShapeError(f"{named(request)}: nothing at records_path {listed}; {_seen(content)}")
+
+    def _has_required(self, response: Response, selected: Selected) -> bool:
+        path, content, records = self._required_path, selected.content, selected.records
+        if is_plain_name(path):
+            return _exists(content, path)
+        if path.startswith("last:") and not records:
+            return True
+        return self._required(content, response, records[-1] if records else None) is not None
+
+    def _selected(self, request: Request, response: Response, content: JsonValue) -> Selected:
+        if not self._paths:
+            records = _as_records(request, "", content)
+            return Selected(content=content, records=records, path_numbers=[0] * len(records))
+        found = [_as_records(request, path, find(content, response, None)) for path, find in self._paths]
+        return Selected(
+            content=content,
+            records=[record for records in found for record in records],
+            path_numbers=[number for number, records in enumerate(found) for _ in records],
         )
+
+    def _decoded(self, request: Request, response: Response) -> JsonValue:
+        try:
+            return decode(response, self._format, limit=self._limit)
+        except ValueError as error:
+            expected = {"auto": "JSON", "text": "text"}.get(self._format, self._format.upper())
+            if response.body.lstrip()[:1] == b"<" and self._format != "xml":
+                problem = "an HTML or XML page came instead of JSON; is this a login page, or is the url wrong?"
+            else:
+                problem = f"the answer is not valid {expected} ({error}){excerpt(response)}; check the url"
+            raise UnexpectedShapeError(f"{named(request)}: {problem}") from None
+
+
+def _as_records(request: Request, path: str, found: JsonValue) -> Sequence[JsonValue]:
+    if found is None:
+        return ()
+    if isinstance(found, list):
+        return found
+    if isinstance(found, dict):
+        return (found,)
+    raise UnexpectedShapeError(
+        f"{named(request)}: records_path {path!r} finds {type(found).__name__}, not records; "
+        "it must lead to a list or an object"
+    )
+
+
+def _exists(content: JsonValue, path: str) -> bool:
+    """Is there something at a plain path? A name that is there with null is: some servers write an empty list so."""
+    for name in path.split("."):
+        if not isinstance(content, dict) or name not in content:
+            return False
+        content = content[name]
+    return True
 
 
 def check_status(request: Request, response: Response, clean: Callable[[str], str] = str) -> None:
@@ -95,26 +174,6 @@ def _status_error(request: Request, response: Response, clean: Callable[[str], s
     if status == 404:
         return RefusedError(f"{what}; check the url", status=status)
     return RefusedError(f"{what}; check url, params and body", status=status)
-
-
-def _decoded(request: Request, response: Response) -> JsonValue:
-    try:
-        return decode_json(response.body)
-    except ValueError as error:
-        if response.body.lstrip()[:1] == b"<":
-            problem = "an HTML or XML page came instead of JSON; is this a login page, or is the url wrong?"
-        else:
-            problem = f"the answer is not valid JSON ({error}){excerpt(response)}; check the url"
-        raise UnexpectedShapeError(f"{named(request)}: {problem}") from None
-
-
-def _itself(document: JsonValue) -> JsonValue:
-    return document
-
-
-def _optional(path: str) -> bool:
-    """An expression may find nothing on purpose; a plain name that is absent means that the API changed."""
-    return not is_plain_name(path)
 
 
 def _seen(content: JsonValue) -> str:

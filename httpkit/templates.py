@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Final
 
-from httpkit.times import moment_text
+from httpkit.times import Moment
 from httpkit.values import JsonValue
 
 _PLACEHOLDER = re.compile(r"\{(?P<name>[a-z_]+(?:\.[A-Za-z0-9_-]+)?)(?::(?P<format>[^{}]+))?\}")
@@ -63,22 +62,25 @@ def _render(template: JsonValue, scope: Scope) -> JsonValue | _LeftOut:
 
 def _render_one(template: str, scope: Scope) -> JsonValue | _LeftOut:
     alone = _PLACEHOLDER.fullmatch(template)
-    if alone and alone["name"] in scope:
-        value = _formatted(scope[alone["name"]], alone["format"])
+    if alone and _known(alone["name"], scope):
+        value = _formatted(scope.get(alone["name"]), alone["format"])
         return _LEFT_OUT if value is None or value == "" else value
     return render_text(template, scope)
 
 
 def _replacement(found: re.Match[str], scope: Scope) -> str:
-    if found["name"] not in scope:
+    if not _known(found["name"], scope):
         return found[0]
-    value = _formatted(scope[found["name"]], found["format"])
+    value = _formatted(scope.get(found["name"]), found["format"])
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
 
 
+def _known(name: str, scope: Scope) -> bool:
+    """Is it a placeholder here? Those of a record always are, since records may lack a field."""
+    return name in scope or name.startswith("record.")
+
+
 def _formatted(value: JsonValue, pattern: str | None) -> JsonValue:
-    if isinstance(value, datetime):
-        return moment_text(value, pattern or "iso8601")
-    return value
+    return value.text(pattern) if isinstance(value, Moment) else value

@@ -2,9 +2,26 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?$")
+
+
+_LONG_FRACTION = re.compile(r"([.,]\d{6})\d+")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """A moment for a template, with the form it takes where the template names none."""
+
+    at: datetime
+    usual: str
+
+    def text(self, pattern: str | None = None) -> str | int:
+        """The moment in the form of a pattern of `moment_text`."""
+        return moment_text(self.at, pattern or self.usual)
 
 
 def moment_text(moment: datetime, pattern: str) -> str | int:
@@ -34,6 +51,57 @@ def moment_of(text: str) -> datetime | None:
         return None
 
 
+def event_moment(value: object, form: str) -> datetime | None:
+    """The moment in a record; None when it cannot be read.
+
+    Args:
+        form: `auto` (ISO 8601, or a number whose size tells seconds from smaller units), `iso8601`, `epoch`,
+            `epoch_ms`, or a strptime pattern. Numbers may be texts.
+    """
+    if form in {"auto", "epoch", "epoch_ms"} and (number := _number(value)) is not None:
+        return _of_number(number, form)
+    if not isinstance(value, str):
+        return None
+    if form in {"auto", "iso8601"}:
+        return moment_of(value)
+    try:
+        return moment_by_pattern(value, form)
+    except ValueError:
+        return None
+
+
+def moment_by_pattern(text: str, pattern: str) -> datetime:
+    """The moment that a text names in the form of a strptime pattern; without a zone it is UTC.
+
+    Raises:
+        ValueError: it does not have that form.
+    """
+    # Python reads at most six digits of a second, APIs give up to nine.
+    text = _LONG_FRACTION.sub(r"\1", text) if "%f" in pattern else text
+    moment = datetime.strptime(text, pattern)  # noqa: DTZ007  (the zone is added below)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def _of_number(number: float, form: str) -> datetime | None:
+    divisor = {"epoch": 1.0, "epoch_ms": 1e3}.get(form)
+    if divisor is None:
+        # Seconds have at most eleven digits until the year 5138.
+        divisor = next((size for limit, size in ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6)) if abs(number) < limit), 1e9)
+    try:
+        return datetime.fromtimestamp(number / divisor, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def _iso(precision: str, zone: str = "Z") -> Callable[[datetime], str]:
     return lambda moment: moment.replace(tzinfo=None).isoformat(timespec=precision) + zone
 
@@ -43,6 +111,6 @@ _FORMS: Mapping[str, Callable[[datetime], str | int]] = {
     "iso8601_ms": _iso("milliseconds"),
     "iso8601_us": _iso("microseconds"),
     "iso8601_offset": _iso("seconds", "+00:00"),
-    "epoch": lambda moment: int(moment.timestamp()),
-    "epoch_ms": lambda moment: int(moment.timestamp() * 1000),
+    "epoch": lambda moment: (moment - _EPOCH) // timedelta(seconds=1),
+    "epoch_ms": lambda moment: (moment - _EPOCH) // timedelta(milliseconds=1),
 }

@@ -82,6 +82,11 @@ class Page:
     records: Sequence[JsonValue]
     all_repeats: bool = False
 
+    @property
+    def last_record(self) -> JsonValue:
+        """The last record of the page, None when there is none."""
+        return self.records[-1] if self.records else None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
@@ -90,10 +95,52 @@ class Record:
     Attributes:
         key: identity, 16 bytes; equal for the same record in a later answer.
         value: the record as the API gave it.
+        path_number: by which of the record paths it was found, from 0.
+        remember: is the key kept, so that the record is not delivered again?
+        parts: what is delivered instead of the value, when a further request completed it.
     """
 
     key: bytes
     value: JsonValue
+    path_number: int = 0
+    remember: bool = True
+    parts: Sequence[JsonValue] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenWindow:
+    """A span of time that is being read; its bounds stay fixed until its last page was delivered.
+
+    Attributes:
+        since: start of what is asked for, overlap included.
+        until: end of what is asked for, or for APIs without an end bound the moment before the first page.
+        place: where the next page is: a page number, an offset, a token or a URL; None is the first page.
+        received: number of records received so far, repeats included.
+        cursor: the token with which it was opened, for sources that are resumed by token.
+    """
+
+    since: datetime
+    until: datetime
+    place: JsonValue = None
+    received: int = 0
+    cursor: JsonValue = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """How far a source was read.
+
+    Attributes:
+        watermark: everything before it was delivered; None before the first window was closed.
+        window: the window that was not read to its end.
+        token: the last token of the API, for sources that are resumed by token.
+        not_before: the API asked not to be asked before.
+    """
+
+    watermark: datetime | None = None
+    window: OpenWindow | None = None
+    token: JsonValue = None
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,9 +150,15 @@ class Batch:
     Attributes:
         records: not delivered before, in the order of the API.
         received: number of records on the page, repeats included.
+        position: what to remember together with the records.
         complete: is this the last page of the poll?
+        late: of the new records, those older than what an earlier window had already covered.
+        latest_delay: seconds by which the latest of them came late.
     """
 
     records: Sequence[Record]
     received: int
+    position: Position
     complete: bool
+    late: int = 0
+    latest_delay: float = 0.0

@@ -1,20 +1,20 @@
 """The connector: what an API shows goes into an intake, and is remembered once the intake has it."""
 
+from dataclasses import replace
 from typing import Any
 
 from sekoia_automation.connector import Connector
 
-from httpkit.intake import Event, Intake
-from httpkit.memory import Memory
+from httpkit.intake import EVENT_BYTES, Event, Intake
 from httpkit.records import event_text
-from httpkit.source import Source
-from httpkit.values import Batch
+from httpkit.values import Batch, Record
 from testhttp_modules import TesthttpModule
-from testhttp_modules.account import account_client, intake_client
+from testhttp_modules.account import absolute_url, account_client, intake_client
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import TesthttpConnectorConfiguration
 from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
-from testhttp_modules.translation import intake_of, memory_of, source_settings
+from testhttp_modules.reading import Reading, poll_all, readings_of
+from testhttp_modules.translation import intake_of
 
 
 class TesthttpConnector(Connector):
@@ -49,40 +49,49 @@ class TesthttpConnector(Connector):
         super().execute()
 
     def _collect(self) -> None:
-        configuration, account = self.configuration, self.module.configuration
-        settings = source_settings(account, configuration)
-        client = account_client(
-            self.module, account, settings.request.url, stop=self._stop_event, redactor=self.module.redactor
-        )
-        source = Source(settings, client)
+        configuration, account, redactor = self.configuration, self.module.configuration, self.module.redactor
+        url = absolute_url(account, configuration.url)
+        client = account_client(self.module, account, url, stop=self._stop_event, redactor=redactor)
+        readings = readings_of("connector", account, configuration, client, self.data_path)
         platform_url = configuration.intake_server or self.intake_url
-        sink = intake_client(self.module, stop=self._stop_event, redactor=self.module.redactor)
+        sink = intake_client(self.module, stop=self._stop_event, redactor=redactor)
         intake = intake_of(configuration, platform_url, sink)
-        memory = memory_of("connector", settings, self.data_path)
+
+        def poll() -> str:
+            delivered = sum(poll_all(readings, lambda reading, batch: self._deliver(reading, batch, intake), self))
+            return f"{delivered} events collected"
+
         self.log("Start fetching events", level="info")
-        run_every(configuration.polling_interval, lambda: self._poll(source, intake, memory), self, self._stop_event)
+        run_every(configuration.polling_interval, poll, self, self._stop_event)
 
-    def _poll(self, source: Source, intake: Intake, memory: Memory) -> str:
-        delivered = 0
-        for batch in source.poll(memory.seen):
-            self.heartbeat()
-            delivered += self._deliver(batch, intake, memory)
-        memory.close_poll()
-        return f"{delivered} events collected"
-
-    def _deliver(self, batch: Batch, intake: Intake, memory: Memory) -> int:
+    def _deliver(self, reading: Reading, batch: Batch, intake: Intake) -> int:
         """Deliver a batch and remember what was acknowledged; how many events the intake took."""
         events: list[Event] = []
-        too_large: list[Event] = []
+        keys: list[bytes] = []
         for record in batch.records:
-            event = Event(key=record.key, text=event_text(record.value, self.configuration.source))
-            (too_large if event.too_large else events).append(event)
+            fitting = self._fitting_events(reading, record)
+            if fitting:
+                events += fitting
+            elif record.remember:
+                keys.append(record.key)
         for push in intake.pushes(events):
             intake.deliver(push)
-            memory.remember(push.keys)
-        for event in too_large:
-            reason = f"{len(event.text.encode())} bytes, an intake takes at most 250000"
-            memory.quarantine(event.key, event.text, reason)
-            memory.remember([event.key])
-            self.log(f"An event was put into quarantine: {reason} ({event.key.hex()})", level="warning")
+            reading.memory.remember(push.keys)
+        reading.memory.remember(keys, batch.position)
         return len(events)
+
+    def _fitting_events(self, reading: Reading, record: Record) -> list[Event]:
+        """The events of a record that an intake takes; the others go to quarantine."""
+        fitting: list[Event] = []
+        for value in reading.source.events(record):
+            event = Event(key=None, text=event_text(value, self.configuration.source))
+            if event.too_large:
+                reason = f"{len(event.text.encode())} bytes, an intake takes at most {EVENT_BYTES}"
+                reading.memory.quarantine(record.key, event.text, reason)
+                self.log(f"An event was put into quarantine: {reason} ({record.key.hex()})", level="warning")
+            else:
+                fitting.append(event)
+        if fitting and record.remember:
+            # With the last one the record is delivered whole.
+            fitting[-1] = replace(fitting[-1], key=record.key)
+        return fitting

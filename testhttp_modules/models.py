@@ -97,21 +97,79 @@ class TesthttpModuleConfiguration(ManifestModel):
 class SourceConfiguration(ManifestModel):
     """What the connector and the trigger read, in the order of the form."""
 
-    url: Url = Field(..., description="URL that is read")
+    url: Url = Field(..., description="URL that is read; may be relative to the base URL of the account")
     authenticate: bool = Field(True, description="Send the credentials of the account")
     polling_interval: float = Field(5, gt=0, description="Polling interval in minutes")
     method: Literal["get", "post"] = Field("get", description="HTTP method of the requests")
     headers: dict[str, str] = Field(default_factory=dict, description="Headers sent with each request")
     params: dict[str, Any] = Field(
-        default_factory=dict, description="Query parameters of the first request; a list repeats the parameter"
+        default_factory=dict, description="Query parameters; a list repeats the parameter, and {since} and others work"
     )
-    body: dict[str, Any] | list[Any] | None = Field(None, description="JSON body of the requests")
-    records_path: str = Field(
+    body: dict[str, Any] | list[Any] | str | None = Field(None, description="Body of the requests, as JSON")
+    body_format: Literal["json", "form"] = Field("json", description="Is the body sent as JSON or as a form?")
+    next_params: dict[str, Any] | None = Field(
+        None, description="Query parameters of follow-up pages, instead of params, window bounds and page size"
+    )
+    next_body: dict[str, Any] | list[Any] | str | None = Field(
+        None, description="Body of follow-up pages, instead of body, window bounds and page size"
+    )
+    prepare_url: str = Field(
+        "", description="URL of one request before each window, whose answer gives values to the others"
+    )
+    prepare_method: Literal["get", "post"] = Field("post", description="HTTP method of that request")
+    prepare_body: dict[str, Any] | list[Any] | str | None = Field(None, description="Body of that request, as JSON")
+    prepare_capture: dict[str, str] = Field(
+        default_factory=dict,
+        description="Values of its answer by name, each with its JMESPath, for {prepare.NAME}",
+    )
+    streams: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="The source is read once per entry, with {stream.NAME} for its values, each with its own state",
+    )
+    response_format: Literal["auto", "json", "ndjson", "csv", "xml", "text"] = Field(
+        "auto", description="Format of the answers; text gives one record per line"
+    )
+    records_path: str | list[str] = Field(
         "",
         description="JMESPath of the records in an answer, for example data.items; empty when the answer is the list",
     )
+    required_path: str = Field(
+        "", description="JMESPath of what must be in each answer; by default records_path, when it is a plain name"
+    )
     id_path: str = Field(
         "id", description="JMESPath of a record's identity; a record without one is identified by its whole content"
+    )
+    deduplicate: bool = Field(
+        True, description="Deliver each identity once; switch it off for APIs whose identities repeat on purpose"
+    )
+    timestamp_path: str = Field("", description="JMESPath of the time of a record")
+    timestamp_format: str = Field(
+        "auto", description="Form of that time: auto, iso8601, epoch, epoch_ms, or a strptime pattern"
+    )
+    only_in_window: bool = Field(
+        False, description="Skip records outside of the window, for APIs that ignore or lack its bounds"
+    )
+    drop: list[str] = Field(
+        default_factory=list, description="JMESPath expressions; a record for which one is true is skipped"
+    )
+    explode: str | list[str] = Field(
+        "", description="Names of arrays: one event per element, or per combination of elements"
+    )
+    rename: dict[str, str] = Field(default_factory=dict, description="New names of fields, by their old ones")
+    drop_nulls: bool = Field(False, description="Leave out fields that are null")
+    dates: dict[str, str] = Field(
+        default_factory=dict, description="Fields with dates and their strptime patterns; rewritten as ISO 8601 in UTC"
+    )
+    transform: str = Field("", description="JMESPath that makes the event; a list gives several events")
+    tags: dict[str, Any] | list[dict[str, Any]] = Field(
+        default_factory=dict, description="Fields added to each record; with several record paths one object per path"
+    )
+    detail_url: str = Field(
+        "", description="URL of one further request per new record, with {id} and {record.NAME} for its fields"
+    )
+    detail_params: dict[str, Any] = Field(default_factory=dict, description="Query parameters of that request")
+    detail_mode: Literal["merge", "replace", "records"] = Field(
+        "merge", description="Is the detail merged into the record, put in its place, or a list of events?"
     )
     pagination: Literal["none", "link_header", "next_url", "cursor", "page", "offset"] = Field(
         "none",
@@ -121,7 +179,11 @@ class SourceConfiguration(ManifestModel):
         ),
     )
     next_path: str = Field(
-        "", description="JMESPath of the next URL (pagination next_url) or of the token (pagination cursor)"
+        "",
+        description=(
+            "JMESPath of the next URL (pagination next_url) or of the token (pagination cursor); "
+            "header:NAME and last:PATH work too"
+        ),
     )
     next_parameter: str = Field(
         "cursor", description="Where the token goes: a query parameter, body:a.b in the body, or header:NAME"
@@ -140,6 +202,24 @@ class SourceConfiguration(ManifestModel):
     offset_step: Literal["received", "page_size"] = Field(
         "received", description="What the offset grows by: the number of records that came, or page_size"
     )
+    max_pages: int = Field(1000, ge=1, description="Most pages per poll and stream; the next poll goes on from there")
+    since_parameter: str = Field("", description="Query parameter of the start of the window; body:a.b is allowed")
+    until_parameter: str = Field("", description="Query parameter of the end of the window; body:a.b is allowed")
+    since_format: str = Field(
+        "iso8601",
+        description=(
+            "Form of both bounds: iso8601, iso8601_ms, iso8601_us, iso8601_offset, epoch, epoch_ms, "
+            "or an strftime pattern"
+        ),
+    )
+    start_from: str = Field("1 day", description="Where the first window starts: a date, or an age such as 7 days")
+    window_minutes: int = Field(0, ge=0, description="Largest span asked for at once; 0 is no bound")
+    overlap_seconds: int = Field(300, ge=0, description="Part of the last window that is read again, for late records")
+    settle_seconds: int = Field(0, ge=0, description="Newest part that is left for the next poll")
+    resume: Literal["time", "token"] = Field(
+        "time", description="Does a poll go on from the time of the last one, or from the last token of the API?"
+    )
+    resume_path: str = Field("", description="JMESPath of the token that is kept; by default next_path")
 
 
 class TesthttpConnectorConfiguration(SourceConfiguration, DefaultConnectorConfiguration):

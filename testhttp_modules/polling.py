@@ -9,7 +9,7 @@ from typing import Protocol
 from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.exceptions import AutomationSDKError
 
-from httpkit.errors import HttpkitError, SettingsError, UnavailableError
+from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError
 from httpkit.stopping import Stopped
 from testhttp_modules.translation import sentence
 
@@ -19,7 +19,8 @@ HEARTBEAT_SECONDS = 30.0
 DEAD_AFTER_SECONDS = 1800
 """A component that gives no sign of life for so long is restarted by the platform; a long poll gives one per page."""
 
-_FIRST_PAUSE = 1.0
+_SHORTEST_PAUSE = 1.0
+_FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
 
 
@@ -36,8 +37,8 @@ class Component(Protocol):
 def run_every(minutes: float, poll: Callable[[], str], component: Component, stop: Event) -> None:
     """Poll until the stop event is set.
 
-    After a failure the next poll comes after a pause that doubles from one second up to five minutes, but never later
-    than the regular one, and never earlier than the server told.
+    After a failure the next poll comes after a pause that doubles from five seconds up to five minutes, but never
+    later than the regular one, and never earlier than the server told.
 
     Args:
         poll: does one poll and says what came of it.
@@ -45,7 +46,7 @@ def run_every(minutes: float, poll: Callable[[], str], component: Component, sto
     Raises:
         SettingsError: only a human can help.
     """
-    interval, failures = minutes * 60, 0
+    interval, failures, known = minutes * 60, 0, ""
     while not stop.is_set():
         component.heartbeat()
         start = time.monotonic()
@@ -56,11 +57,16 @@ def run_every(minutes: float, poll: Callable[[], str], component: Component, sto
         except SettingsError:
             raise
         except HttpkitError as error:
-            pause = max(_FIRST_PAUSE, min(interval, _FIRST_PAUSE * 2.0**failures, _LONGEST_PAUSE), _told(error))
+            pause = _pause_after(error, failures, interval)
             failures += 1
-            component.log(f"Poll failed, next try in {_spoken(pause)}: {error.message}", level="error")
+            # One error when it begins and one line when it ends; what lasts is told at a lower level.
+            level = "info" if error.message == known else "error"
+            known = error.message
+            component.log(f"Poll failed, next try in {_spoken(pause)}: {error.message}", level=level)
         else:
-            failures = 0
+            if failures:
+                component.log(f"Polling works again after {failures} failed polls", level="info")
+            failures, known = 0, ""
             pause = max(0.0, interval - (time.monotonic() - start))
             component.log(f"{outcome}, next poll in {_spoken(pause)}", level="info")
         wait(pause, component, stop)
@@ -85,7 +91,7 @@ def run_or_report(run: Callable[[], None], component: Component, stop: Event) ->
         wait(float("inf"), component, stop)
     finally:
         # The SDK starts a run that failed again at once, without any pause.
-        stop.wait(_FIRST_PAUSE)
+        stop.wait(_SHORTEST_PAUSE)
 
 
 def check_configuration(form: str, load: Callable[[], object]) -> None:
@@ -109,9 +115,12 @@ def check_configuration(form: str, load: Callable[[], object]) -> None:
         raise SettingsError(form, "is not a JSON object") from error
 
 
-def _told(error: HttpkitError) -> float:
-    """Seconds that the server asked to wait."""
-    return (error.retry_after or 0.0) if isinstance(error, UnavailableError) else 0.0
+def _pause_after(error: HttpkitError, failures: int, interval: float) -> float:
+    """Seconds until the next try; a server that said no is not asked again before the regular poll."""
+    back_off = interval if isinstance(error, RefusedError) else _FIRST_PAUSE * 2.0 ** min(failures, 10)
+    told = error.retry_after or 0.0 if isinstance(error, UnavailableError) else 0.0
+    longest = interval if isinstance(error, RefusedError) else _LONGEST_PAUSE
+    return max(_SHORTEST_PAUSE, min(interval, back_off, longest), told)
 
 
 def _spoken(seconds: float) -> str:

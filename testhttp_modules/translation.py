@@ -1,21 +1,29 @@
 """Between two vocabularies: configuration models to httpkit's values, errors to the sentence a user reads."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from httpkit.client import Client
+from httpkit.details import DetailSettings
 from httpkit.documents import encode_json
 from httpkit.errors import HttpkitError
 from httpkit.intake import Intake
 from httpkit.memory import Memory
-from httpkit.pagination import PagingSettings
+from httpkit.paging_styles import PagingSettings
+from httpkit.preparing import PrepareSettings
+from httpkit.records import RecordSettings
 from httpkit.redaction import without_query
+from httpkit.request_templates import RequestSettings
+from httpkit.shaping import ShapingSettings
 from httpkit.source import SourceSettings
-from httpkit.values import Request
+from httpkit.values import JsonValue
+from httpkit.windows import WindowSettings
 from testhttp_modules.account import absolute_url
 from testhttp_modules.manifests import secret_fields
 from testhttp_modules.models import (
@@ -24,6 +32,8 @@ from testhttp_modules.models import (
     TesthttpConnectorConfiguration,
     TesthttpModuleConfiguration,
 )
+
+_GROUPS = frozenset({"request", "paging", "records", "windows", "shaping", "prepare", "detail", "scope"})
 
 SECRET_FIELDS = secret_fields(TesthttpModuleConfiguration) | secret_fields(RequestArguments) | {"intake_key"}
 """Fields whose values are never shown; the platform does not take the intake key as a secret, but it is one."""
@@ -40,37 +50,70 @@ def intake_of(configuration: TesthttpConnectorConfiguration, platform_url: str, 
     )
 
 
-def source_settings(account: TesthttpModuleConfiguration, configuration: SourceConfiguration) -> SourceSettings:
-    """What is read, and how, as httpkit's values; the names of the fields are the same on both sides."""
-    request = Request(
-        method=configuration.method.upper(),
-        url=absolute_url(account, configuration.url),
-        params=configuration.params,
-        headers=configuration.headers,
-        body=configuration.body,
-        authenticate=configuration.authenticate,
-        # Whatever the method, a source only reads.
-        safe=True,
-    )
-    paging = PagingSettings(**{field.name: getattr(configuration, field.name) for field in fields(PagingSettings)})
+def source_settings(
+    account: TesthttpModuleConfiguration, configuration: SourceConfiguration, stream: Mapping[str, JsonValue]
+) -> SourceSettings:
+    """What is read, and how, as httpkit's values; the names of the fields are the same on both sides.
+
+    Args:
+        stream: one of the configured streams; empty when there are none.
+    """
+    scope = {"username": account.username, "api_key": account.api_key}
+    request = {**_same(RequestSettings, configuration), "url": absolute_url(account, configuration.url)}
+    shaping = {**_same(ShapingSettings, configuration), "explode": _listed(configuration.explode)}
+    prepare = {**_same(PrepareSettings, configuration), "prepare_url": _joined(account, configuration.prepare_url)}
+    detail = {**_same(DetailSettings, configuration), "detail_url": _joined(account, configuration.detail_url)}
+    tags = configuration.tags if isinstance(configuration.tags, list) else [configuration.tags]
+    records = {**_same(RecordSettings, configuration), "records_path": _listed(configuration.records_path)}
+    own = {name: value for name, value in _same(SourceSettings, configuration).items() if name not in _GROUPS}
     return SourceSettings(
-        request=request, paging=paging, records_path=configuration.records_path, id_path=configuration.id_path
+        **{
+            **own,
+            "request": RequestSettings(**request),
+            "paging": PagingSettings(**_same(PagingSettings, configuration)),
+            "records": RecordSettings(**records),
+            "windows": WindowSettings(**_same(WindowSettings, configuration)),
+            "prepare": PrepareSettings(**prepare),
+            "detail": DetailSettings(**detail),
+            "shaping": ShapingSettings(**{**shaping, "tags": tags if any(tags) else []}),
+            "scope": {**scope, **{f"stream.{name}": value for name, value in stream.items()}},
+        }
     )
 
 
-def memory_of(component: str, settings: SourceSettings, data_path: Path) -> Memory:
-    """The memory of a source; another request, or other identities, have another memory."""
-    request = settings.request
+def memory_of(
+    component: str, configuration: SourceConfiguration, url: str, stream: Mapping[str, JsonValue], data_path: Path
+) -> Memory:
+    """The memory of a source; another request, other identities or another stream have another memory."""
     identity = (
-        request.method,
-        request.url,
-        sorted(request.params.items()),
-        request.body,
-        settings.records_path,
-        settings.id_path,
+        configuration.method,
+        url,
+        sorted(configuration.params.items()),
+        configuration.body,
+        configuration.records_path,
+        configuration.id_path,
+        sorted(stream.items()),
     )
     digest = blake2b(encode_json(identity), digest_size=8).hexdigest()
-    return Memory(data_path / f"{component.lower()}-{digest}", source=without_query(request.url))
+    return Memory(data_path / f"{component.lower()}-{digest}", source=without_query(url))
+
+
+def stream_name(stream: Mapping[str, JsonValue]) -> str:
+    """What a stream is called in the log: the first of its values."""
+    return str(next(iter(stream.values()), ""))
+
+
+def _joined(account: TesthttpModuleConfiguration, url: str) -> str:
+    return absolute_url(account, url) if url else ""
+
+
+def _same(values: type, model: BaseModel) -> dict[str, Any]:
+    """The fields that both have, by name."""
+    return {field.name: getattr(model, field.name) for field in fields(values) if hasattr(model, field.name)}
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) and value else list(value)
 
 
 def sentence(error: BaseException) -> str:

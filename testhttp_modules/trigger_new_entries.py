@@ -6,16 +6,16 @@ from pydantic import ValidationError
 from sekoia_automation.trigger import Trigger
 
 from httpkit.documents import encode_json
-from httpkit.memory import Memory
-from httpkit.source import Source
+from httpkit.redaction import without_query
 from httpkit.stopping import run_until_stopped
 from httpkit.values import Batch, Record
 from testhttp_modules import TesthttpModule
-from testhttp_modules.account import account_client
+from testhttp_modules.account import absolute_url, account_client
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import Entry, NewEntries, TriggerConfiguration
 from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
-from testhttp_modules.translation import memory_of, sentence, source_settings
+from testhttp_modules.reading import Reading, poll_all, readings_of
+from testhttp_modules.translation import sentence
 
 
 class NewEntriesTrigger(Trigger):
@@ -49,43 +49,41 @@ class NewEntriesTrigger(Trigger):
 
     def _watch(self) -> None:
         configuration, account = self.configuration, self.module.configuration
-        settings = source_settings(account, configuration)
-        client = account_client(
-            self.module, account, settings.request.url, stop=self._stop_event, redactor=self.module.redactor
-        )
-        source = Source(settings, client)
-        memory = memory_of("trigger", settings, self.data_path)
-        self.log(f"Start watching {memory.source}", level="info")
-        run_every(configuration.polling_interval, lambda: self._poll(source, memory), self, self._stop_event)
+        url = absolute_url(account, configuration.url)
+        client = account_client(self.module, account, url, stop=self._stop_event, redactor=self.module.redactor)
+        readings = readings_of("trigger", account, configuration, client, self.data_path)
+        self.log(f"Start watching {without_query(url)}", level="info")
 
-    def _poll(self, source: Source, memory: Memory) -> str:
-        sent = 0
-        for batch in source.poll(memory.seen):
-            self.heartbeat()
-            sent += self._send(batch, memory)
-        memory.close_poll()
-        return f"{sent} new entries sent"
+        def poll() -> str:
+            return f"{sum(poll_all(readings, self._send, self))} new entries sent"
 
-    def _send(self, batch: Batch, memory: Memory) -> int:
+        run_every(configuration.polling_interval, poll, self, self._stop_event)
+
+    def _send(self, reading: Reading, batch: Batch) -> int:
         """Start a run with the new entries of a page and remember them; how many there were."""
         entries: list[Entry] = []
         keys: list[bytes] = []
         for record in batch.records:
-            try:
-                entries.append(Entry.model_validate(record.value))
+            found = self._entries(reading, record)
+            entries += found
+            if record.remember:
                 keys.append(record.key)
-            except ValidationError as error:
-                self._set_aside(record, sentence(error), memory)
-        if not entries:
-            return 0
-        event = NewEntries(entries=entries)
-        name = f"Pushing {len(entries)} new entries"
-        # The SDK repeats a send for many minutes and would not notice that it has to stop.
-        run_until_stopped(lambda: self.send_event(event_name=name, event=event), self._stop_event)
-        memory.remember(keys)
+        if entries:
+            event = NewEntries(entries=entries)
+            name = f"Pushing {len(entries)} new entries"
+            # The SDK repeats a send for many minutes and would not notice that it has to stop.
+            run_until_stopped(lambda: self.send_event(event_name=name, event=event), self._stop_event)
+        reading.memory.remember(keys, batch.position)
         return len(entries)
 
-    def _set_aside(self, record: Record, reason: str, memory: Memory) -> None:
-        memory.quarantine(record.key, encode_json(record.value).decode(), reason)
-        memory.remember([record.key])
-        self.log(f"An entry was put into quarantine: {reason} ({record.key.hex()})", level="warning")
+    def _entries(self, reading: Reading, record: Record) -> list[Entry]:
+        """The entries of a record; one that does not fit goes to quarantine."""
+        entries: list[Entry] = []
+        for value in reading.source.events(record):
+            try:
+                entries.append(Entry.model_validate(value))
+            except ValidationError as error:
+                reason = sentence(error)
+                reading.memory.quarantine(record.key, encode_json(value).decode(), reason)
+                self.log(f"An entry was put into quarantine: {reason} ({record.key.hex()})", level="warning")
+        return entries

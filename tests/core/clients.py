@@ -9,6 +9,7 @@ from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.destinations import DestinationPolicy, origin_of
 from httpkit.redaction import Redactor
 from httpkit.throttle import RetryPolicy
+from httpkit.values import Request
 
 
 def local_settings(**changes: Any) -> ClientSettings:
@@ -40,3 +41,8 @@ def local_client(
     return Client(
         local_settings(**changes), proof=Proof(credentials=credentials, origin=origin_of(url)), redactor=redactor
     )
+
+
+def get(url: str, **fields: Any) -> Request:
+    """A GET request as a client sends it."""
+    return Request(method="GET", url=url, **fields)

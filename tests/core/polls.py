@@ -1,31 +1,47 @@
 """Polls as tests run them: every record is delivered at once and remembered."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from httpkit.client import Client
+from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.freshness import SeenKeys
-from httpkit.pagination import PagingSettings
+from httpkit.paging_styles import PagingSettings
+from httpkit.records import RecordSettings
+from httpkit.request_templates import RequestSettings
+from httpkit.shaping import ShapingSettings
 from httpkit.source import Source, SourceSettings
-from httpkit.values import Batch, JsonValue, Request
+from httpkit.values import Batch, JsonValue, Position
+from httpkit.windows import WindowSettings
 from tests.fake_api import Answer, Asked, FakeApi
 
 
-def get(url: str, **fields: Any) -> Request:
+def get(url: str, **fields: Any) -> RequestSettings:
     """A GET request as the configuration makes it."""
-    return Request(method="GET", url=url, **fields)
+    return RequestSettings(url=url, **fields)
 
 
-def source_of(client: Client, request: Request, *, records_path: str = "items", **paging: Any) -> Source:
-    """A source whose paging fields are those of the configuration."""
-    settings = SourceSettings(request=request, records_path=records_path, paging=PagingSettings(**paging))
-    return Source(settings, client)
+def source_of(client: Client, request: RequestSettings, *, records_path: str = "items", **fields: Any) -> Source:
+    """A source; the fields are those of the configuration, whatever group they are in."""
+    groups: dict[str, Any] = {"paging": PagingSettings, "windows": WindowSettings, "shaping": ShapingSettings}
+    own = {
+        name: group(**{one.name: fields.pop(one.name) for one in dataclasses.fields(group) if one.name in fields})
+        for name, group in groups.items()
+    }
+    records = RecordSettings(
+        records_path=[records_path] if records_path else [],
+        response_format=fields.pop("response_format", "auto"),
+        required_path=fields.pop("required_path", ""),
+    )
+    clocks = fields.pop("clocks", SYSTEM_CLOCKS)
+    return Source(SourceSettings(request=request, records=records, **own, **fields), client, clocks=clocks)
 
 
-def poll(source: Source, seen: SeenKeys) -> list[Batch]:
+def poll(source: Source, seen: SeenKeys, position: Position | None = None) -> list[Batch]:
     """Poll once, delivering and remembering each batch before the next one is taken."""
     batches = []
-    for batch in source.poll(seen):
+    for batch in source.poll(seen, position or Position()):
         seen.add(record.key for record in batch.records)
         batches.append(batch)
     return batches

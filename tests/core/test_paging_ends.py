@@ -7,7 +7,7 @@ import pytest
 from httpkit.client import Client
 from httpkit.errors import SettingsError, UnexpectedShapeError
 from httpkit.freshness import SeenKeys
-from httpkit.pagination import PagingSettings
+from httpkit.paging_styles import PagingSettings
 from tests.core.polls import get, in_turn, items, page, poll, read, records_of, source_of
 from tests.fake_api import Answer, Asked, FakeApi
 

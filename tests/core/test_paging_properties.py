@@ -15,7 +15,7 @@ from httpkit.client import Client
 from httpkit.errors import UnavailableError
 from httpkit.freshness import SeenKeys
 from httpkit.source import Source
-from httpkit.values import Request, Response
+from httpkit.values import Position, Request, Response
 from tests.core.polls import get, source_of
 
 Style = Literal["link_header", "next_url", "cursor", "page", "offset"]
@@ -38,6 +38,9 @@ class ModelApi:
     records: list[int] = field(default_factory=list)
     requests: int = 0
     fail_at: int | None = None
+
+    def clean(self, text: str) -> str:
+        return text
 
     def send(self, request: Request) -> Response:
         """The page for a request."""
@@ -115,7 +118,7 @@ def apis(draw: st.DrawFn) -> tuple[ModelApi, dict[str, Any]]:
 
 def poll_each(source: Source, seen: SeenKeys) -> Iterator[int]:
     """The identities of one poll, each delivered and remembered at once."""
-    for batch in source.poll(seen):
+    for batch in source.poll(seen, Position()):
         seen.add(record.key for record in batch.records)
         yield from (record.value["id"] for record in batch.records)
 

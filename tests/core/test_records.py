@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
-from httpkit.records import RecordSelector, Selected, event_text
+from httpkit.records import RecordSelector, RecordSettings, Selected, event_text
 from httpkit.values import JsonValue, Request, Response
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -18,9 +18,14 @@ def answer(body: bytes, status: int = 200, reason: str = "OK") -> Response:
     return Response(status=status, reason=reason, url=REQUEST.url, headers={}, body=body, elapsed=0.1, received_at=NOW)
 
 
+def selector(path: str) -> RecordSelector:
+    """The selector for one records path."""
+    return RecordSelector(RecordSettings(records_path=[path] if path else []))
+
+
 def select(document: JsonValue, path: str = "") -> Selected:
     """What a path selects in a document."""
-    return RecordSelector(path).select(REQUEST, answer(json.dumps(document).encode()))
+    return selector(path).select(REQUEST, answer(json.dumps(document).encode()))
 
 
 def test_without_a_path_a_list_is_the_records() -> None:
@@ -56,7 +61,7 @@ def test_records_may_be_any_json_values() -> None:
 
 @pytest.mark.parametrize("body", [b"", b" \r\n"])
 def test_an_empty_body_is_no_records(body: bytes) -> None:
-    selected = RecordSelector("items").select(REQUEST, answer(body))
+    selected = selector("items").select(REQUEST, answer(body))
 
     assert list(selected.records) == []
     assert selected.content is None
@@ -94,7 +99,7 @@ def test_an_expression_that_does_not_fit_the_answer_is_an_unexpected_answer(expr
 @pytest.mark.parametrize("expression", ["items[", "a b", "unknown(", "'"])
 def test_a_wrong_expression_is_refused_by_name(expression: str) -> None:
     with pytest.raises(SettingsError, match="records_path") as caught:
-        RecordSelector(expression)
+        selector(expression)
 
     assert "\n" not in caught.value.message
 
@@ -102,19 +107,19 @@ def test_a_wrong_expression_is_refused_by_name(expression: str) -> None:
 @pytest.mark.parametrize("body", [b"<html><body>Please log in</body></html>", b"\n <!doctype html>", b"<?xml?>"])
 def test_a_page_for_people_is_an_unexpected_answer(body: bytes) -> None:
     with pytest.raises(UnexpectedShapeError, match="HTML"):
-        RecordSelector("").select(REQUEST, answer(body))
+        selector("").select(REQUEST, answer(body))
 
 
 @pytest.mark.parametrize("body", [b'{"items": [{"id": 1}, {"i', b"[1, 2", b"OK", b'{"id": NaN}', b"\xff\xfe[\x00"])
 def test_what_is_not_json_is_an_unexpected_answer(body: bytes) -> None:
     with pytest.raises(UnexpectedShapeError, match="not valid JSON"):
-        RecordSelector("").select(REQUEST, answer(body))
+        selector("").select(REQUEST, answer(body))
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
 def test_a_status_that_means_later_is_unavailable(status: int) -> None:
     with pytest.raises(UnavailableError) as caught:
-        RecordSelector("").select(REQUEST, answer(b"[]", status))
+        selector("").select(REQUEST, answer(b"[]", status))
 
     assert caught.value.status == status
 
@@ -122,7 +127,7 @@ def test_a_status_that_means_later_is_unavailable(status: int) -> None:
 @pytest.mark.parametrize("status", [301, 304, 400, 401, 403, 404, 405, 410, 422])
 def test_any_other_status_is_a_refusal(status: int) -> None:
     with pytest.raises(RefusedError) as caught:
-        RecordSelector("").select(REQUEST, answer(b"[]", status))
+        selector("").select(REQUEST, answer(b"[]", status))
 
     assert caught.value.status == status
 
@@ -130,13 +135,13 @@ def test_any_other_status_is_a_refusal(status: int) -> None:
 @pytest.mark.parametrize(("status", "remedy"), [(401, "api_key"), (403, "api_key"), (404, "url"), (422, "params")])
 def test_a_refusal_says_what_to_check(status: int, remedy: str) -> None:
     with pytest.raises(RefusedError, match=f"check .*{remedy}"):
-        RecordSelector("").select(REQUEST, answer(b"", status))
+        selector("").select(REQUEST, answer(b"", status))
 
 
 def test_every_success_is_read() -> None:
     response = answer(b"[1]", 206, "Partial Content")
 
-    assert RecordSelector("").select(REQUEST, response).records == [1]
+    assert selector("").select(REQUEST, response).records == [1]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +151,7 @@ def test_every_success_is_read() -> None:
 )
 def test_an_error_names_the_request_without_its_secrets(response: Response) -> None:
     with pytest.raises(HttpkitError) as caught:
-        RecordSelector("items").select(REQUEST, response)
+        selector("items").select(REQUEST, response)
 
     assert caught.value.message.startswith("GET https://api.example.com/items: ")
     assert "secret" not in caught.value.message
@@ -154,7 +159,7 @@ def test_an_error_names_the_request_without_its_secrets(response: Response) -> N
 
 def test_an_error_shows_the_beginning_of_the_answer_on_one_line() -> None:
     with pytest.raises(UnavailableError) as caught:
-        RecordSelector("").select(REQUEST, answer(b"out of\n  order " + b"x" * 10_000, 503, "Busy"))
+        selector("").select(REQUEST, answer(b"out of\n  order " + b"x" * 10_000, 503, "Busy"))
 
     assert "503 Busy (out of order xxx" in caught.value.message
     assert len(caught.value.message) < 400

@@ -1,13 +1,15 @@
 """One poll from the first page to the last: what it gives, and when."""
 
+from typing import Any
+
 import pytest
 
 from httpkit.client import Client
 from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.freshness import SeenKeys
-from httpkit.pagination import PagingSettings
+from httpkit.request_templates import RequestSettings
 from httpkit.source import Source, SourceSettings
-from httpkit.values import Request
+from httpkit.values import Position
 from tests.core.clients import local_client
 from tests.core.polls import get, in_turn, items, poll, records_of, source_of
 from tests.fake_api import Answer, FakeApi
@@ -26,7 +28,7 @@ def test_what_was_not_remembered_is_given_again(api: FakeApi, client: Client) ->
     """A batch whose delivery failed comes back at the next poll."""
     source, seen = source_of(client, get(api.url), records_path=""), SeenKeys()
     api.handler = in_turn(Answer(json=items(1, 2)))
-    for _ in source.poll(seen):
+    for _ in source.poll(seen, Position()):
         pass
 
     assert records_of(poll(source, seen)) == items(1, 2)
@@ -46,7 +48,7 @@ def test_a_page_is_given_before_the_next_one_is_asked_for(api: FakeApi, client: 
     api.handler = in_turn(Answer(json=items(1)), Answer(json=items(2)), Answer(json=[]))
     source, seen = source_of(client, get(api.url), records_path="", pagination="page"), SeenKeys()
     requests = []
-    for batch in source.poll(seen):
+    for batch in source.poll(seen, Position()):
         requests.append(len(api.asked))
         seen.add(record.key for record in batch.records)
 
@@ -110,8 +112,8 @@ def test_text_records_are_known_by_their_text(api: FakeApi, client: Client) -> N
 
 def test_the_request_is_sent_as_it_is_configured(api: FakeApi, client: Client) -> None:
     api.handler = in_turn(Answer(json=[]))
-    request = Request(
-        method="POST", url=f"{api.url}/search?v=1", params={"kind": "login"}, headers={"X-A": "b"}, body={"q": [1]}
+    request = RequestSettings(
+        method="post", url=f"{api.url}/search?v=1", params={"kind": "login"}, headers={"X-A": "b"}, body={"q": [1]}
     )
 
     poll(source_of(client, request, records_path=""), SeenKeys())
@@ -146,7 +148,7 @@ def test_credentials_do_not_follow_a_next_url_to_another_origin(api: FakeApi) ->
 
 @pytest.mark.parametrize("field", ["id_path", "records_path"])
 def test_a_wrong_path_is_refused_before_anything_is_sent(client: Client, field: str) -> None:
-    settings = {field: "a["}
+    settings: dict[str, Any] = {"records_path": "", field: "a["}
 
     with pytest.raises(SettingsError, match=field):
-        Source(SourceSettings(request=get("https://api.example.com"), paging=PagingSettings(), **settings), client)
+        source_of(client, get("https://api.example.com"), **settings)

@@ -11,6 +11,7 @@ from httpkit.client import Client
 from httpkit.freshness import SeenKeys
 from httpkit.intake import Event, Intake
 from httpkit.stopping import Stopped, run_until_stopped
+from httpkit.values import Position
 from tests.core.clients import local_settings
 from tests.core.polls import get, in_turn, items, poll, source_of
 from tests.fake_api import Answer, FakeApi
@@ -73,7 +74,7 @@ def test_a_stop_between_two_pages_ends_the_poll(api: FakeApi) -> None:
     api.handler = in_turn(Answer(json={"items": items(1)}), Answer(json={"items": items(2)}))
     source = source_of(stoppable_client(stop), get(api.url), pagination="page")
 
-    batches = source.poll(SeenKeys())
+    batches = source.poll(SeenKeys(), Position())
     next(batches)
     stop.set()
 
