@@ -308,7 +308,7 @@ def _new_session(settings: ClientSettings) -> requests.Session:
         try:
             origin_of(settings.proxy)
         except SettingsError:
-            raise SettingsError("proxy", "is not a URL such as http://proxy.example.com:3128") from None
+            raise SettingsError("proxy", "must start with http:// or https:// and name a host") from None
     longest = settings.timeout_seconds * EXCHANGE_FACTOR
     adapter = CheckedAdapter(settings.destinations, settings.tls, longest_seconds=longest)
     session.mount("https://", adapter)

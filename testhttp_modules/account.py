@@ -2,7 +2,6 @@
 
 from dataclasses import fields
 from threading import Event
-from urllib.parse import urlsplit
 
 from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.module import Module
@@ -97,13 +96,7 @@ def account_settings(account: TesthttpModuleConfiguration) -> AccountSettings:
 def client_settings(
     module: Module, account: TesthttpModuleConfiguration, *, retry: RetryPolicy = _USUAL_RETRIES
 ) -> ClientSettings:
-    """The limits and ways that the account sets for every exchange.
-
-    Raises:
-        SettingsError: the proxy is not a URL.
-    """
-    if account.proxy and urlsplit(account.proxy).scheme not in {"http", "https"}:
-        raise SettingsError("proxy", "must start with http:// or https://")
+    """The limits and ways that the account sets for every exchange."""
     return ClientSettings(
         user_agent=user_agent(module),
         timeout_seconds=account.timeout_seconds,
