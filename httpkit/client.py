@@ -21,7 +21,7 @@ from httpkit.errors import HttpkitError, SettingsError, UnavailableError, Unexpe
 from httpkit.failures import bad_header, explained
 from httpkit.redaction import Redactor, named
 from httpkit.redirects import REDIRECTS, redirected
-from httpkit.stopping import Stopped, run_until_stopped
+from httpkit.stopping import Call, Stopped, run_until_stopped
 from httpkit.throttle import Pace, RetryPolicy, asks_for_later, told_wait
 from httpkit.values import Request, Response
 
@@ -103,8 +103,30 @@ class Client:
             SettingsError: the address may not be reached, or a header cannot be sent.
             httpkit.stopping.Stopped: the stop event was set.
         """
-        with self._without_secrets():
-            return run_until_stopped(lambda: self._follow(request), self._stop)
+        return self.begin(request)()
+
+    def begin(self, request: Request) -> Callable[[], Response]:
+        """Start to send a request, and go on with something else meanwhile.
+
+        Returns:
+            What waits for the answer; it raises as `send` does.
+        """
+        call = Call(lambda: self._follow(request), self._stop)
+
+        def answer() -> Response:
+            with self._without_secrets():
+                return call.result()
+
+        return answer
+
+    def pause(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            httpkit.stopping.Stopped: the stop event was set.
+        """
+        if self._stop.wait(seconds):
+            raise Stopped
 
     def sign_in(self) -> None:
         """Get the proof that a request would need, where one has to be fetched.
@@ -200,16 +222,12 @@ class Client:
                     return response
                 assert failure is not None
                 raise failure
-            self._wait(wait)
-
-    def _wait(self, seconds: float) -> None:
-        if self._stop.wait(seconds):
-            raise Stopped
+            self.pause(wait)
 
     def _exchange(self, request: Request) -> Response:
         self._settings.destinations.check_url(request.url)
         prepared = self._prepared(request)
-        self._wait(self._pace.reserve(self._clocks.monotonic()))
+        self.pause(self._pace.reserve(self._clocks.monotonic()))
         start = self._clocks.monotonic()
         timeout = self._settings.timeout_seconds
         try:
@@ -265,13 +283,15 @@ class Client:
             if self._clocks.monotonic() - start > longest:
                 raise UnavailableError(
                     f"{named(request)}: the answer was still coming after {longest:g} s; "
-                    "ask for less, or raise timeout_seconds"
+                    "ask for less, or raise timeout_seconds",
+                    reached=True,
                 )
             chunks.append(chunk)
         return b"".join(chunks)
 
     def _meaning(self, request: Request, error: Exception) -> UnavailableError:
-        return UnavailableError(f"{named(request)}: {explained(error, self._settings.timeout_seconds)}")
+        sentence = f"{named(request)}: {explained(error, self._settings.timeout_seconds)}"
+        return UnavailableError(sentence, reached=not never_opened(error))
 
 
 class _FailedError(Exception):

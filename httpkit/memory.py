@@ -127,7 +127,10 @@ class Memory:
         if not self.seen.forget_beyond_limit():
             return
         with _failures_named(self._folder):
-            self._commit((), b"".join(self.seen), self._state.position)
+            names = [file.name for file in self._state.key_files]
+            keys = b"".join((self._folder / name).read_bytes() for name in names)
+            parts = (keys[start : start + KEY_BYTES] for start in range(0, len(keys), KEY_BYTES))
+            self._commit((), b"".join(part for part in parts if part in self.seen), self._state.position)
 
     def quarantine(self, key: bytes, event: str, reason: str) -> None:
         """Keep an event that cannot be delivered, so that a person can look at it.

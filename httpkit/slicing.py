@@ -1,0 +1,147 @@
+"""Records cut out of a JSON page as they stand there; what is only passed on is never decoded.
+
+Of each record identity and time are read, and whether it has one of the fields that are added to every event. Of the
+page everything beside the records is decoded, which is where the next page and the totals are.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from httpkit.paths import is_plain_name
+from httpkit.values import JsonValue, SlicedRecord
+
+_fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_elements_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_OF_AN_ANSWER = re.compile(r"header:|json\(\s*header:")
+_OF_THE_LAST_RECORD = "last:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slices:
+    """A page in pieces.
+
+    Attributes:
+        content: the document, with an empty list in the place of its records.
+        records: in the order of the page.
+    """
+
+    content: JsonValue
+    records: Sequence[SlicedRecord]
+
+
+class Slicer:
+    """Cuts pages of one source.
+
+    Args:
+        records_path: plain names with dots between, "" for a page that is the list itself.
+        id_path: as `records_path`, in a record; "" for none.
+        timestamp_path: as `id_path`.
+        added: names of the fields that are added to every event.
+    """
+
+    def __init__(self, *, records_path: str, id_path: str, timestamp_path: str, added: Collection[str]) -> None:
+        self._way = _names(records_path)
+        self._id, self._time = _names(id_path), _names(timestamp_path)
+        read = {way[0]: Any for way in (self._id, self._time) if way}
+        head, self._attributes = _head_type({**dict.fromkeys(added, msgspec.Raw), **read})
+        self._added = [self._attributes[name] for name in added]
+        self._heads_of = msgspec.json.Decoder(list[head]).decode  # type: ignore[valid-type]  # made at run time
+
+    def cut(self, body: bytes) -> Slices | None:
+        """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line."""
+        if b"\n" in body or not _is_utf8(body):
+            return None
+        try:
+            return self._cut(body)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return None
+
+    def _cut(self, body: bytes) -> Slices | None:
+        raw: bytes | msgspec.Raw = body
+        levels: list[tuple[dict[str, msgspec.Raw], str]] = []
+        for name in self._way:
+            fields = _fields_of(raw)
+            if name not in fields:
+                return None
+            levels.append((fields, name))
+            raw = fields[name]
+        texts, heads = _elements_of(raw), self._heads_of(raw)
+        content: JsonValue = []
+        for fields, name in reversed(levels):
+            content = {
+                other: content if other == name else msgspec.json.decode(value) for other, value in fields.items()
+            }
+        return Slices(content=content, records=self._records(texts, heads))
+
+    def _records(self, texts: Sequence[msgspec.Raw], heads: Sequence[Any]) -> list[SlicedRecord]:
+        plain = [True] * len(heads)
+        for attribute in self._added:
+            absent = [getattr(head, attribute) is msgspec.UNSET for head in heads]
+            plain = [one and other for one, other in zip(plain, absent, strict=True)]
+        identities, times = self._column(heads, self._id), self._column(heads, self._time)
+        return [
+            SlicedRecord(text=text, identity=identity, time=time, plain=is_plain)
+            for text, identity, time, is_plain in zip(texts, identities, times, plain, strict=True)
+        ]
+
+    def _column(self, heads: Sequence[Any], way: Sequence[str]) -> Sequence[JsonValue]:
+        """What a path finds in each record."""
+        if not way:
+            return [None] * len(heads)
+        attribute = self._attributes[way[0]]
+        column = [getattr(head, attribute) for head in heads]
+        for name in way[1:]:
+            column = [value.get(name) if isinstance(value, dict) else None for value in column]
+        return [None if value is msgspec.UNSET else value for value in column]
+
+
+def can_slice(*, record_paths: Sequence[str], in_record: Sequence[str], in_answer: Sequence[str]) -> bool:
+    """Do these paths leave the records as they are?
+
+    Args:
+        record_paths: where the records are.
+        in_record: paths that are read in each record; "" is none.
+        in_answer: paths that are read in each answer; "" is none.
+    """
+    if len(record_paths) > 1:
+        return False
+    where = record_paths[0] if record_paths else ""
+    plain = all(not path or is_plain_name(path) for path in (where, *in_record))
+    return plain and all(not path or _leaves_records(path, where) for path in in_answer)
+
+
+def _leaves_records(path: str, where: str) -> bool:
+    """Is the path of an answer not one through the records?"""
+    if _OF_AN_ANSWER.match(path) or path.startswith(_OF_THE_LAST_RECORD):
+        return True
+    overlaps = f"{where}.".startswith(f"{path}.") or f"{path}.".startswith(f"{where}.")
+    return bool(where) and is_plain_name(path) and not overlaps
+
+
+def _names(path: str) -> list[str]:
+    return path.split(".") if path else []
+
+
+def _head_type(fields: Mapping[str, Any]) -> tuple[type[msgspec.Struct], dict[str, str]]:
+    """A struct of the fields that are decoded of a record, and the names of its attributes by those in JSON."""
+    attributes = {name: f"field{number}" for number, name in enumerate(fields)}
+    described = [
+        (attributes[name], kind if kind is Any else kind | msgspec.UnsetType, msgspec.UNSET)
+        for name, kind in fields.items()
+    ]
+    renamed = {attribute: name for name, attribute in attributes.items()}
+    return msgspec.defstruct("Head", described, rename=renamed), attributes
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Strings that are not decoded are not checked either, so they are checked here."""
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            return False
+    return True
