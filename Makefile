@@ -36,8 +36,8 @@ serve: install ## Run the relay alone
 test: install-dev ## Run all tests; choose some with ARGS="-k paging"
 	@$(VENV)/python -m pytest --numprocesses auto $(ARGS)
 
-bench: install ## Measure time and memory of one action; ARGS="--json FILE" keeps the samples
-	@$(VENV)/python -m benchmarks.action $(ARGS)
+bench: install ## Compare connectors in two minutes; ARGS=--full in forty, ARGS=action one action
+	@$(VENV)/python -m benchmarks $(ARGS)
 
 check: install-dev ## Check style, types, and that the generated files are current
 	@$(VENV)/ruff check .

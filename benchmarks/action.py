@@ -1,7 +1,7 @@
 """Time and memory of one `Request`, from the start of its process to the PATCH that ends it, beside two comparisons.
 
-`make bench` runs it: the module of this repository, the action of Sekoia.io's tutorial, and the import of the SDK that
-both start with. Runs take turns, so that whatever else the machine does disturbs all of them alike.
+`make bench ARGS=action` runs it: the module of this repository, the action of Sekoia.io's tutorial, and the import of
+the SDK that both start with. Runs take turns, so that whatever else the machine does disturbs all of them alike.
 """
 
 import argparse
@@ -179,12 +179,12 @@ def compare(rounds: int, document: Path | None) -> None:
         document.write_text(document_of(contestants, samples), encoding="utf-8")
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Read the command line, compare, and give the exit status."""
-    parser = argparse.ArgumentParser(prog="make bench", description="Time and memory of one Request.")
+    parser = argparse.ArgumentParser(prog="make bench ARGS=action", description="Time and memory of one Request.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to FILE too")
     parser.add_argument("--rounds", type=int, default=LEAST_ROUNDS, help="runs of each (default and least: 7)")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.rounds < LEAST_ROUNDS:
         parser.error(f"--rounds must be {LEAST_ROUNDS} or more; medians of fewer runs say little")
     try:
@@ -196,4 +196,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

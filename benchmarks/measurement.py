@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 _PATIENCE_SECONDS = 60.0
-_MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
+MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 class BenchmarkError(Exception):
@@ -61,7 +61,7 @@ def measured(command: Sequence[str], *, folder: Path, environment: Mapping[str, 
         started=started,
         wall=wall,
         cpu=usage.ru_utime + usage.ru_stime,
-        peak=usage.ru_maxrss * _MEMORY_UNIT / 1e6,
+        peak=usage.ru_maxrss * MEMORY_UNIT / 1e6,
     )
 
 

@@ -1,4 +1,8 @@
-"""The action of Sekoia.io's tutorial as a module of its own, for comparison; only its models speak pydantic 2 now."""
+"""The action and the connector of Sekoia.io's tutorial, each as a module of its own, for comparison.
+
+Only their models speak pydantic 2 now, and the connector reads all pages of a configured address instead of the one
+page of a fixed address.
+"""
 
 import json
 from pathlib import Path
@@ -16,11 +20,11 @@ _MANIFEST = {
 
 _MAIN = """\
 from testhttp_modules import TesthttpModule
-from testhttp_modules.action_request import Request
+from testhttp_modules.{file} import {component}
 
 if __name__ == "__main__":
     module = TesthttpModule()
-    module.register(Request, "Request")
+    module.register({component}, "{component}")
     module.run()
 """
 
@@ -74,13 +78,82 @@ class Request(Action):
 """
 
 
+_CONNECTOR = """\
+import json
+import time
+
+import requests
+from pydantic import Field
+from sekoia_automation.connector import Connector, DefaultConnectorConfiguration
+
+from . import TesthttpModule
+
+
+class TesthttpConnectorConfiguration(DefaultConnectorConfiguration):
+    polling_interval: int = Field(5, description="Polling interval in minutes")
+    url: str
+
+
+class TesthttpConnector(Connector):
+    module: TesthttpModule
+    configuration: TesthttpConnectorConfiguration
+
+    def run(self):
+        self.log(message="Start fetching events", level="info")
+
+        while self.running:
+            self.log("Polling Testhttp API...", level="info")
+
+            cursor = "0"
+            while cursor:
+                # Fetch data from the Testhttp API
+                data = []
+                try:
+                    response = requests.get(
+                        self.configuration.url,
+                        params={"cursor": cursor, "limit": 1000},
+                        headers={"Authorization": f"Bearer {self.module.configuration.api_key}"},
+                    )
+                    response.raise_for_status()
+                    page = response.json()
+                    data = page["items"]
+                    cursor = page["next_cursor"]
+                except requests.RequestException as error:
+                    self.log_exception(error, message="Error fetching data from Testhttp API")
+                    break
+
+                # Process collected data (if needed)
+                batch_of_events = []
+                for item in data:
+                    item["source"] = "testhttp"
+                    batch_of_events.append(json.dumps(item))
+
+                # Push events to Sekoia platform
+                if batch_of_events:
+                    self.log(message=f"{len(batch_of_events)} events collected", level="info")
+                    self.push_events_to_intakes(events=batch_of_events)
+
+            # Wait for the next polling interval
+            time.sleep(self.configuration.polling_interval * 60)
+"""
+
+
 def write_tutorial(folder: Path) -> Path:
-    """Write the tutorial's module into an empty folder, and give the folder back."""
+    """Write the module with the tutorial's action into an empty folder, and give the folder back."""
+    return _write_module(folder, file="action_request", component="Request", code=_ACTION)
+
+
+def write_tutorial_connector(folder: Path) -> Path:
+    """Write the module with the tutorial's connector into an empty folder, and give the folder back."""
+    return _write_module(folder, file="connector", component="TesthttpConnector", code=_CONNECTOR)
+
+
+def _write_module(folder: Path, *, file: str, component: str, code: str) -> Path:
     package = folder / "testhttp_modules"
     package.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps(_MANIFEST), encoding="utf-8")
-    (folder / "main.py").write_text(_MAIN, encoding="utf-8")
+    (folder / "main.py").write_text(_MAIN.format(file=file, component=component), encoding="utf-8")
     (package / "__init__.py").write_text(_MODULE, encoding="utf-8")
     (package / "models.py").write_text(_MODELS, encoding="utf-8")
-    (package / "action_request.py").write_text(_ACTION, encoding="utf-8")
+    (package / f"{file}.py").write_text(code, encoding="utf-8")
     return folder

@@ -1,0 +1,181 @@
+"""Connectors side by side: how fast each carries events from an API to an intake, and what it takes for that.
+
+`make bench` runs it. Runs take turns, so that whatever else the machine does disturbs all of them alike.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.measurement import BenchmarkError, measured
+from benchmarks.pages import PAGE_SIZE
+from benchmarks.roster import SDK_IMPORT, Roster
+from benchmarks.scoreboard import Comparison, Row, Scenario, document_of, shown
+from benchmarks.targets import targets_of
+from benchmarks.trials import ROOT, Counterpart, clean_environment, counterpart, trial
+
+EMPTY = Scenario(latency=0.05, events=0)
+"""Its latency lets a connector wait for its first answer while its processor time is read."""
+
+LEAST_WIDTH = 120
+"""Of the output; a table cut into slices cannot be read."""
+
+QUICK = (Scenario(latency=0.0, events=20_000), Scenario(latency=0.05, events=10_000))
+FULL = (
+    Scenario(latency=0.0, events=50_000),
+    Scenario(latency=0.0, events=1_000_000),
+    Scenario(latency=0.05, events=100_000),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What the command line asks for."""
+
+    scenarios: list[Scenario]
+    rounds: int
+    only: list[str]
+    document: Path | None
+    profile: Path | None
+
+    def takes(self, key: str) -> bool:
+        """Is a contestant wanted? `ours` stands for `ours-plain` too."""
+        return not self.only or any(key == name or key.startswith(f"{name}-") for name in self.only)
+
+
+class Contest:
+    """A comparison under way.
+
+    Args:
+        wanted: what is compared.
+        other: the counterpart at work.
+        workshop: a folder for what the children write.
+        advance: called after each run with the name of what comes next.
+    """
+
+    def __init__(self, wanted: Wanted, other: Counterpart, workshop: Path) -> None:
+        roster = Roster(workshop, profile=wanted.profile)
+        rows = [Row(contestant=one) for one in roster.contestants() if wanted.takes(one.key)]
+        self.comparison = Comparison(scenarios=wanted.scenarios, rows=rows)
+        self._wanted = wanted
+        self._other = other
+        self._workshop = workshop
+
+    def turns(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Each run to make: its name and how to make it. The first runs of all only warm up."""
+        yield "SDK import, warming up", lambda: self._import_sdk(kept=False)
+        for row in self.comparison.rows:
+            yield f"{row.contestant.name}, warming up", partial(self._run, row, EMPTY, kept=False)
+        for turn in range(self._wanted.rounds):
+            shift = turn % max(1, len(self.comparison.rows))
+            rows = self.comparison.rows[shift:] + self.comparison.rows[:shift]
+            yield "SDK import alone", lambda: self._import_sdk(kept=True)
+            for row in rows:
+                yield f"{row.contestant.name}, no events", partial(self._run, row, EMPTY)
+            for scenario in self.comparison.scenarios:
+                for row in rows:
+                    yield f"{row.contestant.name}, {scenario.title}", partial(self._run, row, scenario)
+
+    def _import_sdk(self, *, kept: bool) -> None:
+        output = self._workshop / "import.log"
+        usage = measured(
+            [sys.executable, *SDK_IMPORT],
+            folder=self._workshop,
+            environment=clean_environment(self._workshop),
+            output=output,
+        )
+        if kept:
+            # Its last breath, in which all modules are taken down, is no part of a start.
+            self.comparison.sdk.append(replace(usage, cpu=float(output.read_text())))
+
+    def _run(self, row: Row, scenario: Scenario, *, kept: bool = True) -> None:
+        if row.failure:
+            return
+        try:
+            sample = trial(
+                row.contestant,
+                self._other,
+                events=scenario.events,
+                latency=scenario.latency,
+                workshop=self._workshop,
+            )
+        except BenchmarkError as error:
+            row.failure = str(error)
+            return
+        if kept:
+            row.add(scenario, sample)
+
+
+def compare(wanted: Wanted) -> Comparison:
+    """Measure everything that is wanted, showing how far it is."""
+    interpreter = ROOT / ".venv-bench" / "bin" / "python"
+    fastest = str(interpreter) if interpreter.exists() else sys.executable
+    with tempfile.TemporaryDirectory() as folder, counterpart(fastest) as other:
+        contest = Contest(wanted, other, Path(folder))
+        turns = list(contest.turns())
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("", total=len(turns))
+            for name, run in turns:
+                progress.update(task, description=name)
+                run()
+                progress.advance(task)
+    return contest.comparison
+
+
+def read_command_line(arguments: list[str]) -> Wanted:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Connectors side by side.")
+    parser.add_argument("--full", action="store_true", help="50 k to 1 M events; about 40 minutes instead of two")
+    parser.add_argument("--only", default="", metavar="KEYS", help="rows to measure, as in --only ours,seed")
+    parser.add_argument("--events", type=int, action="append", metavar="N", help="events of a run; may be repeated")
+    parser.add_argument("--latency", type=int, action="append", metavar="MS", help="of each request; may be repeated")
+    parser.add_argument("--rounds", type=int, metavar="N", help="runs of each; the table holds their medians")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to FILE too")
+    parser.add_argument(
+        "--profile", type=Path, metavar="FILE", help="run ours under cProfile; slower, and not to compare"
+    )
+    given = parser.parse_args(arguments)
+    for events in given.events or []:
+        if events < PAGE_SIZE or events % PAGE_SIZE:
+            parser.error(f"--events {events}: give a multiple of {PAGE_SIZE}, the size of a page")
+    standard = FULL if given.full else QUICK
+    scenarios = list(standard)
+    if given.events or given.latency:
+        latencies = [latency / 1000 for latency in given.latency or (0, 50)]
+        counts = given.events or sorted({scenario.events for scenario in standard})
+        scenarios = [Scenario(latency=latency, events=events) for latency in latencies for events in counts]
+    return Wanted(
+        scenarios=scenarios,
+        rounds=given.rounds or (3 if given.full else 1),
+        only=[name for name in given.only.split(",") if name],
+        document=given.json,
+        profile=given.profile.resolve() if given.profile else None,
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Compare as the command line says, show the result, and give the exit status."""
+    wanted = read_command_line(arguments)
+    try:
+        comparison = compare(wanted)
+    except BenchmarkError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    console = Console()
+    Console(width=max(console.width, LEAST_WIDTH)).print(
+        shown(comparison, (str(target) for target in targets_of(comparison)))
+    )
+    if wanted.document:
+        wanted.document.write_text(document_of(comparison), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

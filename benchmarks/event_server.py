@@ -1,0 +1,174 @@
+"""The other end of a measured connector, in a process of its own: an API of many pages, an intake, the platform.
+
+`python -m benchmarks.event_server` prints its port. `POST /run` begins a run; then it prints `asked` when the first
+page is asked for, `delivered` when the intake holds all events, and `GET /report` tells how the run went. Pages and
+pushes are answered after the latency of the run, everything else at once.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
+from urllib.parse import parse_qs, urlsplit
+
+from benchmarks.deliveries import Deliveries, Report
+from benchmarks.pages import PAGE_SIZE, Pages, a_day_ago
+
+try:
+    from uvloop import run
+except ImportError:  # only the environment of the benchmark has it
+    from asyncio import run
+
+_FIRST_ROOM = 2 * 1024 * 1024
+_END_OF_HEAD = b"\r\n\r\n"
+_SECRETS = b'{"value":{"api_key":"benchmark-key"},"node_value":{}}'
+
+
+class Run:
+    """One run: what the API holds, what it was asked and what the intake received."""
+
+    def __init__(self, *, events: int, latency: float) -> None:
+        if events % PAGE_SIZE:
+            raise ValueError(f"{events} events do not fill pages of {PAGE_SIZE}")
+        self.latency = latency
+        self.deliveries = Deliveries()
+        self.errors: list[str] = []
+        self._pages = Pages(events, a_day_ago())
+        self._events = events
+        self._first_request = 0.0
+        self._requests = 0
+        self._said_delivered = False
+
+    def page(self, number: int) -> bytes:
+        """The page of that number."""
+        if not self._requests:
+            self._first_request = time.monotonic()
+            say("asked")
+        self._requests += 1
+        return self._pages.body(number)
+
+    def answered(self) -> None:
+        """Note that an answer has gone out, and say when it was the last one that the run needs."""
+        if self.deliveries.events >= self._events and not self._said_delivered:
+            self._said_delivered = True
+            say("delivered")
+
+    def report(self) -> Report:
+        """How the run went; called after it, because it looks at everything that arrived."""
+        return Report(
+            first_request=self._first_request,
+            last_push=self.deliveries.last_push,
+            requests=self._requests,
+            pushes=self.deliveries.pushes,
+            events=self.deliveries.events,
+            faults=list(self.deliveries.faults(self._pages)),
+            errors=self.errors,
+        )
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection: requests are read into one growing buffer and answered in turn."""
+
+    run = Run(events=0, latency=0.0)
+    """The run that all connections serve."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray(_FIRST_ROOM)
+        self._filled = 0
+        self._head = b""
+        self._needed = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or transport is not None
+        self._transport = transport  # type: ignore[assignment]  # uvloop's transports are no subclasses
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        if self._needed > len(self._buffer) or self._filled == len(self._buffer):
+            self._buffer = self._buffer.ljust(max(self._needed, 2 * len(self._buffer)))
+        return memoryview(self._buffer)[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._filled += nbytes
+        if not self._head:
+            end = self._buffer.find(_END_OF_HEAD, 0, self._filled)
+            if end < 0:
+                return
+            self._head = bytes(self._buffer[:end]).lower()
+            self._needed = end + len(_END_OF_HEAD) + _length_of(self._head)
+        if self._filled >= self._needed:
+            start = self._needed - _length_of(self._head)
+            head, body = self._head, bytes(memoryview(self._buffer)[start : self._needed])
+            self._head, self._filled, self._needed = b"", 0, 0
+            self._answer(head, body)
+
+    def _answer(self, head: bytes, body: bytes) -> None:
+        target = urlsplit(head.split(b" ", 2)[1].decode())
+        match target.path.rpartition("/")[2]:
+            case "events":
+                cursor = parse_qs(target.query).get("cursor", ["0"])[0]
+                self._reply(self.run.page(int(cursor)), self.run.answered)
+            case "batch":
+                count = self.run.deliveries.take(body, compressed=b"\r\ncontent-encoding: gzip" in head)
+                self._reply(acknowledgement(count), self._acknowledged)
+            case "run":
+                Connection.run = Run(**json.loads(body))
+                self._write(b"{}")
+            case "report":
+                self._write(json.dumps(asdict(self.run.report())).encode())
+            case "logs":
+                lines = json.loads(body)["logs"]
+                self.run.errors += [line["message"] for line in lines if line["level"] in {"error", "critical"}]
+                self._write(b"{}")
+            case _:
+                self._write(_SECRETS)
+
+    def _acknowledged(self) -> None:
+        self.run.deliveries.acknowledged()
+        self.run.answered()
+
+    def _reply(self, body: bytes, then: Callable[[], None]) -> None:
+        if self.run.latency:
+            asyncio.get_running_loop().call_later(self.run.latency, self._write, body, then)
+        else:
+            self._write(body, then)
+
+    def _write(self, body: bytes, then: Callable[[], None] = lambda: None) -> None:
+        assert self._transport is not None
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        with suppress(ConnectionError):
+            self._transport.writelines([head.encode(), body])
+        then()
+
+
+@cache
+def acknowledgement(count: int) -> bytes:
+    """What an intake answers to a push of that many events."""
+    return json.dumps({"event_ids": [f"5f0c1c1e-0000-4000-8000-{number:012d}" for number in range(count)]}).encode()
+
+
+def say(word: str) -> None:
+    """Tell whoever started this program."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+def _length_of(head: bytes) -> int:
+    _, found, rest = head.partition(b"\r\ncontent-length:")
+    return int(rest.partition(b"\r\n")[0]) if found else 0
+
+
+async def _serve() -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Connection, "127.0.0.1", 0)
+    async with server:
+        say(str(server.sockets[0].getsockname()[1]))
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    run(_serve())

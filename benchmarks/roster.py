@@ -1,0 +1,100 @@
+"""Who takes part in the comparison of connectors: the rows of the table and how each is started."""
+
+import json
+import socket
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from benchmarks.trials import ROOT, Addresses, Contestant, Ending, Start, clean_environment
+from benchmarks.tutorial import write_tutorial_connector
+
+PEERS = ROOT / "benchmarks" / "peers"
+SDK_IMPORT = ("-c", "import time, sekoia_automation.action, sekoia_automation.connector; print(time.process_time())")
+"""What every module with an action and a connector imports; prints what that took."""
+
+_LAUNCHER = ROOT / "relay" / "sekoia" / "launcher.py"
+_OURS = {
+    "records_path": "items",
+    "id_path": "id",
+    "timestamp_path": "time",
+    "params": {"limit": 1000},
+    "pagination": "cursor",
+    "next_path": "next_cursor",
+    "next_parameter": "cursor",
+    "max_pages": 1_000_000,
+    "batch_size": 1000,
+    "polling_interval": 60,
+}
+
+
+class Roster:
+    """All contestants.
+
+    Args:
+        workshop: a folder for what they write.
+        profile: where our own runs leave their cProfile statistics, or None.
+    """
+
+    def __init__(self, workshop: Path, *, profile: Path | None = None) -> None:
+        self._workshop = workshop
+        self._profile = profile
+        self._tutorial = write_tutorial_connector(workshop / "tutorial")
+
+    def contestants(self) -> Iterator[Contestant]:
+        """All rows, in the order of the table."""
+        yield Contestant(
+            key="bare",
+            name="bare loop, no guarantees",
+            start=partial(self._program, sys.executable, "bare_loop.py"),
+            ending=Ending.BY_ITSELF,
+        )
+        for key, name, compress in (
+            ("ours", "this connector", True),
+            ("ours-plain", "this connector, no gzip", False),
+        ):
+            yield Contestant(key=key, name=name, start=partial(self._ours, compress), ending=Ending.WHEN_ASKED)
+        yield Contestant(key="seed", name="the tutorial's", start=self._seed, ending=Ending.WHEN_KILLED)
+
+    def _ours(self, compress: bool, where: Addresses, folder: Path) -> Start:
+        profiled = ("-m", "cProfile", "-o", str(self._profile)) if self._profile else ()
+        settings = {**_OURS, "url": where.api, "compress": compress}
+        return Start(
+            command=[sys.executable, *profiled, str(_LAUNCHER), str(folder), "TesthttpConnector"],
+            environment=self._platform(where, settings),
+        )
+
+    def _seed(self, where: Addresses, folder: Path) -> Start:
+        return Start(
+            command=[sys.executable, str(_LAUNCHER), str(folder), "TesthttpConnector"],
+            folder=self._tutorial,
+            environment=self._platform(where, {"url": where.api, "polling_interval": 60}),
+        )
+
+    def _program(self, interpreter: str, name: str, where: Addresses, folder: Path) -> Start:
+        return Start(
+            command=[interpreter, str(PEERS / name), where.api, where.intake],
+            folder=folder,
+            environment=clean_environment(self._workshop),
+        )
+
+    def _platform(self, where: Addresses, settings: dict[str, object]) -> dict[str, str]:
+        """What the platform sets for a connector."""
+        configuration = {"intake_key": "benchmark", "intake_server": where.intake, **settings}
+        return clean_environment(
+            self._workshop,
+            TOKEN="benchmark",  # noqa: S106  # nothing checks it
+            URL_CALLBACK=f"{where.base}/callback",
+            INTAKE_URL=where.intake,
+            MODULE_CONFIGURATION=json.dumps({"api_key": "asked for", "allow_private_networks": True}),
+            CONNECTOR_CONFIGURATION=json.dumps(configuration),
+            LIVENESS_PORT=str(_free_port()),
+            METRICS_PORT=str(_free_port()),
+        )
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port

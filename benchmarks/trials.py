@@ -1,0 +1,272 @@
+"""One run of one connector against the counterpart: started, watched, stopped, judged. Who runs is decided elsewhere.
+
+Like `measurement.py` this runs in the process that starts the children, so nothing large is imported here.
+"""
+
+import http.client
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import IO
+
+from benchmarks.deliveries import Report
+from benchmarks.measurement import MEMORY_UNIT, BenchmarkError, next_line, running
+
+ROOT = Path(__file__).resolve().parent.parent
+_GLANCE_SECONDS = 0.02
+_SETTLE_SECONDS = 0.3
+_LEAST_PATIENCE_SECONDS = 60.0
+_SLOWEST_EVENTS_PER_SECOND = 1000
+_REPORT_SECONDS = 120.0
+
+
+class Ending(Enum):
+    """How a connector ends when it has delivered everything."""
+
+    BY_ITSELF = auto()
+    WHEN_ASKED = auto()
+    """On SIGTERM, with exit status 0."""
+
+    WHEN_KILLED = auto()
+    """It sleeps until its next poll and hears no signal in its sleep."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Addresses:
+    """Where a connector finds what it needs."""
+
+    base: str
+
+    @property
+    def api(self) -> str:
+        """The pages."""
+        return f"{self.base}/events"
+
+    @property
+    def intake(self) -> str:
+        """The intake, without `/batch`."""
+        return f"{self.base}/intake"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """What is started: a command, the folder it runs in, and what the environment adds."""
+
+    command: Sequence[str]
+    folder: Path = ROOT
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contestant:
+    """A connector that is measured.
+
+    Attributes:
+        key: short name, for the command line and for programs.
+        name: its row in the table.
+        start: what is started, from the addresses and an empty folder.
+        ending: how it ends.
+    """
+
+    key: str
+    name: str
+    start: Callable[[Addresses, Path], Start]
+    ending: Ending
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """What one run took.
+
+    Attributes:
+        seconds: from the first request to the acknowledgement of the last push.
+        cpu: seconds of processor time of the whole process.
+        peak: megabytes (10^6 bytes) that it held at most.
+        asked_after: seconds from its start to its first request.
+        asked_cpu: seconds of processor time up to its first request; of the whole process where that cannot be told.
+        report: what its counterpart saw.
+    """
+
+    seconds: float
+    cpu: float
+    peak: float
+    asked_after: float
+    asked_cpu: float
+    report: Report
+
+
+class Counterpart:
+    """The other end, as the process that measures sees it."""
+
+    def __init__(self, output: IO[bytes]) -> None:
+        self.output = output
+        self._port = int(next_line(output))
+        self.addresses = Addresses(base=f"http://127.0.0.1:{self._port}")
+
+    def begin(self, *, events: int, latency: float) -> None:
+        """Forget the run before and begin another one."""
+        while self.word(0.0):
+            pass
+        self._ask("POST", "/run", json.dumps({"events": events, "latency": latency}))
+
+    def report(self) -> Report:
+        """How the run went."""
+        return Report(**json.loads(self._ask("GET", "/report")))
+
+    def word(self, seconds: float) -> str:
+        """What it says next, or nothing when it says nothing in that time."""
+        readable, _, _ = select.select([self.output], [], [], seconds)
+        return self.output.readline().decode().strip() if readable else ""
+
+    def _ask(self, method: str, path: str, body: str | None = None) -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_REPORT_SECONDS)
+        try:
+            connection.request(method, path, body)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+
+@contextmanager
+def counterpart(interpreter: str) -> Iterator[Counterpart]:
+    """A counterpart at work, under the interpreter that serves fastest."""
+    with running([interpreter, "-m", "benchmarks.event_server"], folder=ROOT) as output:
+        yield Counterpart(output)
+
+
+class _Child:
+    """A running connector whose usage is asked for when it has ended."""
+
+    def __init__(self, start: Start, output: IO[bytes]) -> None:
+        self.started = time.monotonic()
+        # Not `with`: the process is waited for below, where its usage is asked for.
+        self._process = subprocess.Popen(
+            start.command,
+            cwd=start.folder,
+            env=dict(start.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+        self.cpu = self.peak = 0.0
+
+    def ended(self) -> bool:
+        """Has it ended?"""
+        if self._process.returncode is None:
+            process, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+            if process:
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+                self.cpu = usage.ru_utime + usage.ru_stime
+                self.peak = usage.ru_maxrss * MEMORY_UNIT / 1e6
+        return self._process.returncode is not None
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status."""
+        return self._process.returncode
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if not self.ended():
+            self._process.send_signal(number)
+
+    def cpu_so_far(self) -> float | None:
+        """Seconds of processor time until now, where the system tells."""
+        if sys.platform != "linux":
+            return None
+        # What clock_getcpuclockid(3) gives for a process, which Python offers for threads only.
+        clock = (~self._process.pid << 3) | 2
+        try:
+            return time.clock_gettime(clock)
+        except OSError:
+            return None
+
+
+def trial(contestant: Contestant, other: Counterpart, *, events: int, latency: float, workshop: Path) -> Trial:
+    """Run a connector once.
+
+    Raises:
+        BenchmarkError: it failed, or took far too long.
+    """
+    log = workshop / f"{contestant.key}.log"
+    with tempfile.TemporaryDirectory(dir=workshop) as folder, log.open("wb") as output:
+        start = contestant.start(other.addresses, Path(folder))
+        other.begin(events=events, latency=latency)
+        child = _Child(start, output)
+        try:
+            patience = _LEAST_PATIENCE_SECONDS + events / _SLOWEST_EVENTS_PER_SECOND
+            asked_cpu = _watch(child, other, time.monotonic() + patience)
+            failed = _end(child, contestant.ending)
+        finally:
+            child.send(signal.SIGKILL)
+            _wait(child, _LEAST_PATIENCE_SECONDS)
+    report = other.report()
+    if failed or not report.requests:
+        said = "\n".join([*report.errors, log.read_text(errors="replace")[-2000:]])
+        raise BenchmarkError(f"{contestant.name} did not run to its end (status {child.status}):\n{said}")
+    return Trial(
+        seconds=max(0.0, report.last_push - report.first_request),
+        cpu=child.cpu,
+        peak=child.peak,
+        asked_after=report.first_request - child.started,
+        asked_cpu=asked_cpu if asked_cpu is not None else child.cpu,
+        report=report,
+    )
+
+
+def _watch(child: _Child, other: Counterpart, deadline: float) -> float | None:
+    """Wait until everything is delivered or the connector has ended; the processor time until it asked."""
+    asked_cpu = None
+    while time.monotonic() < deadline:
+        word = other.word(_GLANCE_SECONDS)
+        if word == "asked":
+            asked_cpu = child.cpu_so_far()
+        elif word == "delivered" or (not word and child.ended()):
+            return asked_cpu
+    return asked_cpu
+
+
+def _end(child: _Child, ending: Ending) -> bool:
+    """Let a connector end as it should, and tell whether it failed to."""
+    if ending is Ending.BY_ITSELF:
+        return not _wait(child, _LEAST_PATIENCE_SECONDS) or child.status != 0
+    # What is done after the last push belongs to the work: remembering it, for example.
+    if _wait(child, _SETTLE_SECONDS):
+        return True
+    if ending is Ending.WHEN_KILLED:
+        child.send(signal.SIGKILL)
+        return False
+    child.send(signal.SIGTERM)
+    return not _wait(child, _LEAST_PATIENCE_SECONDS) or child.status != 0
+
+
+def _wait(child: _Child, seconds: float) -> bool:
+    """Wait for the end of a connector, and tell whether it came."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not child.ended() and time.monotonic() < deadline:
+        pause.wait(_GLANCE_SECONDS)
+    return child.ended()
+
+
+def clean_environment(workshop: Path, **values: str) -> dict[str, str]:
+    """What a child sees: nothing of the user's shell, which could change what is measured."""
+    return {
+        "PATH": os.defpath,
+        "TMPDIR": str(workshop),
+        "HOME": str(workshop),
+        # Compiled once and kept, as in an image, whatever the user's shell says.
+        "PYTHONPYCACHEPREFIX": str(workshop / "bytecode"),
+        **values,
+    }
