@@ -39,14 +39,18 @@ class EventWriter:
         Raises:
             UnexpectedShapeError: the record cannot be reshaped as configured.
         """
+        text = self.plain_text(record)
+        return [self._text(event) for event in self.values(record)] if text is None else [text]
+
+    def plain_text(self, record: Record) -> str | None:
+        """The one event of a record that was cut from its page, None when it has to be taken apart."""
         content = record.content
-        if isinstance(content, SlicedRecord) and content.plain and record.parts is None:
-            text = str(content.text, "utf-8")
-            if not self._tail:
-                return [text]
-            if len(text) > _SMALLEST_OBJECT:
-                return [text[:-1] + self._tail]
-        return [self._text(event) for event in self.values(record)]
+        if not isinstance(content, SlicedRecord) or not content.plain or record.parts is not None:
+            return None
+        text = str(content.text, "utf-8")
+        if not self._tail:
+            return text
+        return text[:-1] + self._tail if len(text) > _SMALLEST_OBJECT else None
 
     def _text(self, event: JsonValue) -> str:
         if isinstance(event, str):

@@ -1,7 +1,7 @@
 """What is new: the identity of a record, and the keys of those delivered before; nothing here is written to disk."""
 
 import json
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -14,7 +14,8 @@ KEY_BYTES = 16
 
 KeyOf = Callable[[JsonValue], bytes]
 
-_HASHES = {kind: blake2b(digest_size=KEY_BYTES, person=kind) for kind in (b"id", b"record")}
+_OF_IDENTITY = blake2b(digest_size=KEY_BYTES, person=b"id")
+_OF_RECORD = blake2b(digest_size=KEY_BYTES, person=b"record")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -38,12 +39,12 @@ def key_of(id_path: str) -> KeyOf:
 
 def key_of_identity(identity: JsonValue) -> bytes:
     """The key of the record with an identity."""
-    return _digest(b"id", identity)
+    return _digest(_OF_IDENTITY, identity)
 
 
 def key_of_record(record: JsonValue | SlicedRecord) -> bytes:
     """The key of a record that has no identity but what it holds."""
-    return _digest(b"record", value_of(record))
+    return _digest(_OF_RECORD, value_of(record))
 
 
 def is_absent(identity: JsonValue) -> bool:
@@ -109,32 +110,41 @@ class SeenKeys:
         """Was the key on an earlier page of this window?"""
         return self._given.get(key) == self._number or key in self._window
 
-    def show(self, key: bytes) -> bool:
-        """The API shows the record of a key: was it delivered before, or is it on its way?"""
-        if key in self._given:
-            self._given[key] = self._number
-            return True
-        if key in self._window:
-            return True
-        for keys in (self._latest, self._older, self._oldest):
-            if len(keys) and keys.discard(key):
-                self._window.add((key,))
-                self.repeats += 1
-                return True
-        return False
+    def show(self, keys: Sequence[bytes]) -> list[bool]:
+        """The API shows the records of a page: for each, was it delivered before, or is it on its way?"""
+        known = [key in self._given for key in keys]
+        for key in keys if any(known) else ():
+            if key in self._given:
+                self._given[key] = self._number
+        if len(self._window):
+            known = [one or key in self._window for one, key in zip(known, keys, strict=True)]
+        for older in (self._latest, self._older, self._oldest):
+            if len(older) and not all(known):
+                known = [one or self._meets_again(key, older) for one, key in zip(known, keys, strict=True)]
+        return known
 
-    def give(self, key: bytes) -> None:
-        """The record of a key is on its way."""
-        self._given[key] = self._number
+    def _meets_again(self, key: bytes, older: KeySet) -> bool:
+        if not older.discard(key):
+            return key in self._window
+        self._window.add((key,))
+        self.repeats += 1
+        return True
 
-    def add(self, keys: Iterable[bytes]) -> None:
+    def give(self, keys: Iterable[bytes]) -> None:
+        """The records of these keys are on their way."""
+        self._given.update(dict.fromkeys(keys, self._number))
+
+    def add(self, keys: Sequence[bytes]) -> None:
         """Remember the keys of delivered records."""
-        for key in keys:
-            number = self._given.pop(key, None)
-            if number is None and key in self:
-                continue
-            # Meanwhile the next window may have begun, which has not shown this key.
-            (self._window if number in {None, self._number} else self._latest).add((key,))
+        numbers = [self._given.pop(key, None) for key in keys]
+        # Meanwhile the next window may have begun, which has not shown the keys of the one before.
+        self._window.add([key for key, number in zip(keys, numbers, strict=True) if number == self._number])
+        self._latest.add(
+            [key for key, number in zip(keys, numbers, strict=True) if number not in {None, self._number}]
+        )
+        self._window.add(
+            [key for key, number in zip(keys, numbers, strict=True) if number is None and key not in self]
+        )
 
     def forget_beyond_limit(self) -> int:
         """How many keys were forgotten since the last call; they were those that the API has not shown for longest."""
@@ -154,11 +164,11 @@ class SeenKeys:
             self._oldest = KeySet()
 
 
-def _digest(kind: bytes, value: JsonValue) -> bytes:
+def _digest(kind: "blake2b", value: JsonValue) -> bytes:
     try:
         text = _encode(value)
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8 form, but an escape
         text = json.dumps(value, sort_keys=True).encode()
-    digest = _HASHES[kind].copy()
+    digest = kind.copy()
     digest.update(text)
     return digest.digest()

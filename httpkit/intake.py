@@ -4,7 +4,7 @@ Protocol: `POST <intake>/batch` with `{"intake_key": "…", "jsons": ["<event>",
 `event_ids`; a payload holds at most 10 MiB and an event at most 250 000 bytes.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -29,6 +29,12 @@ _TRIES_WITHOUT_ID = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
+def too_large(text: str) -> bool:
+    """Is an event over the limit of the intake, which counts UTF-8 bytes?"""
+    # A character takes at most four bytes, so most events need no encoding to be judged.
+    return len(text) * 4 > EVENT_BYTES and len(text.encode("utf-8", "surrogatepass")) > EVENT_BYTES
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """An event in the form in which it is delivered; a struct, because a page has thousands.
 
@@ -42,16 +48,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def too_large(self) -> bool:
-        """Is it over the limit of the intake, which counts UTF-8 bytes?"""
-        # A character takes at most four bytes, so most events need no encoding to be judged.
-        return len(self.text) * 4 > EVENT_BYTES and len(self.text.encode("utf-8", "surrogatepass")) > EVENT_BYTES
-
-
-class _Part(msgspec.Struct, frozen=True):
-    """An event as it stands in a payload."""
-
-    key: bytes | None
-    encoded: bytes
+        """Is it over the limit of the intake?"""
+        return too_large(self.text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,22 +57,22 @@ class Push:
     """Events that travel in one request.
 
     Attributes:
-        parts: the events, in order.
+        events: in order.
         body: what is sent; None makes it when it is sent.
     """
 
-    parts: Sequence[_Part]
+    events: Sequence[Event]
     body: bytes | None = None
 
     @property
     def count(self) -> int:
         """Number of events."""
-        return len(self.parts)
+        return len(self.events)
 
     @property
     def keys(self) -> list[bytes]:
         """Of the records that are delivered whole with this push, in order."""
-        return [part.key for part in self.parts if part.key is not None]
+        return [event.key for event in self.events if event.key is not None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,25 +139,19 @@ class Intake:
         self._compress = compress
         self._trouble = trouble or (lambda error, seconds: client.pause(seconds))
 
-    def pushes(self, events: Iterable[Event]) -> Iterator[Push]:
+    def pushes(self, events: Sequence[Event]) -> Iterator[Push]:
         """Pack events into as few requests as the limits allow, in order; none may be too large."""
-        room = _PAYLOAD_BYTES - len(self._head) - 2
-        parts: list[_Part] = []
-        size = 0
-        for event in events:
-            # The limit counts the encoded form, in which quotes and backslashes take two bytes.
-            encoded = encode_json(event.text)
-            if parts and (len(parts) == self._batch_size or size + len(encoded) > room):
-                yield self._packed(parts)
-                parts, size = [], 0
-            parts.append(_Part(event.key, encoded))
-            size += len(encoded) + 1
-        if parts:
-            yield self._packed(parts)
+        for start in range(0, len(events), self._batch_size):
+            batch = events[start : start + self._batch_size]
+            payload = self._payload(batch)
+            if len(payload) <= _PAYLOAD_BYTES:
+                yield Push(events=batch, body=self._packed(payload))
+            else:
+                yield from self._smaller_pushes(batch)
 
     def payload(self, push: Push) -> bytes:
         """The body of a push before it is compressed."""
-        return self._head + b",".join([part.encoded for part in push.parts]) + b"]}"
+        return self._payload(push.events)
 
     def deliver(self, push: Push) -> Iterator[Delivered]:
         """Send a push until the fate of each of its events is known; in order, and piece by piece.
@@ -182,9 +174,9 @@ class Intake:
                 refused = []
             elif piece.count > 1:
                 half = piece.count // 2
-                waiting += [Push(parts=piece.parts[half:]), Push(parts=piece.parts[:half])]
+                waiting += [Push(events=piece.events[half:]), Push(events=piece.events[:half])]
             else:
-                refused.append(_refusal(piece.parts[0], outcome))
+                refused.append(_refusal(piece.events[0], outcome))
                 if not taken and len(refused) >= _REFUSALS_TO_DOUBT:
                     raise outcome
                 if taken:
@@ -192,12 +184,24 @@ class Intake:
                     refused = []
         yield from refused
 
-    def _packed(self, parts: Sequence[_Part]) -> Push:
-        push = Push(parts=parts)
-        return Push(parts=parts, body=self._body(push))
+    def _smaller_pushes(self, events: Sequence[Event]) -> Iterator[Push]:
+        """Pack events that are too much for one request."""
+        room = _PAYLOAD_BYTES - len(self._payload([]))
+        start, size = 0, 0
+        for place, event in enumerate(events):
+            # The limit counts the encoded form, in which quotes and backslashes take two bytes.
+            length = len(encode_json(event.text)) + 1
+            if place > start and size + length - 1 > room:
+                yield Push(events=events[start:place])
+                start, size = place, 0
+            size += length
+        yield Push(events=events[start:])
 
-    def _body(self, push: Push) -> bytes:
-        payload = self.payload(push)
+    def _payload(self, events: Sequence[Event]) -> bytes:
+        texts = [event.text for event in events]
+        return b"".join((self._head, encode_json(texts)[1:-1], b"]}"))
+
+    def _packed(self, payload: bytes) -> bytes:
         return igzip.compress(payload, _GZIP_LEVEL) if self._compress else payload
 
     def _outcome(self, push: Push) -> Delivered | RefusedError:
@@ -243,7 +247,7 @@ class Intake:
             method="POST",
             url=self._url,
             headers=headers,
-            body=push.body or self._body(push),
+            body=push.body or self._packed(self.payload(push)),
             body_format="raw",
             follow_redirects=False,  # the body holds the intake key, which must not go to another server
         )
@@ -256,10 +260,9 @@ def _pause(trouble: HttpkitError, tries: int) -> float:
     return max(back_off, told or 0.0)
 
 
-def _refusal(part: _Part, error: RefusedError) -> Delivered:
-    text = str(decode_json(part.encoded))
-    refusal = Refusal(key=part.key, text=text, reason=error.message)
-    return Delivered(count=0, keys=[part.key] if part.key else (), refusals=[refusal])
+def _refusal(event: Event, error: RefusedError) -> Delivered:
+    refusal = Refusal(key=event.key, text=event.text, reason=error.message)
+    return Delivered(count=0, keys=[event.key] if event.key else (), refusals=[refusal])
 
 
 def _acknowledgement(push: Push, response: Response) -> Delivered | RefusedError:
@@ -286,8 +289,8 @@ def _by_event(push: Push, ids: Sequence[JsonValue]) -> Delivered:
     error = RefusedError("the intake gave no id for the event", status=200)
     refusals = [
         refusal
-        for part, one in zip(push.parts, ids, strict=True)
+        for event, one in zip(push.events, ids, strict=True)
         if one is None
-        for refusal in _refusal(part, error).refusals
+        for refusal in _refusal(event, error).refusals
     ]
     return Delivered(count=push.count - len(refusals), keys=push.keys, refusals=refusals)

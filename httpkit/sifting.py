@@ -120,22 +120,28 @@ class Sieve:
             seen: the new ones are noted as given.
             covered: what earlier windows had read to.
         """
-        fresh: list[Record] = []
-        late: list[float] = []
-        repeats = dropped = 0
         remember = self._settings.deduplicate
-        for item, key, number, moment in zip(look.items, look.keys, look.numbers, look.moments, strict=True):
-            if remember and seen.show(key):
-                repeats += 1
-            elif self._outside(moment, window) or (self._drops and self._drops(value_of(item))):
+        known = seen.show(look.keys) if remember else [False] * len(look.keys)
+        fresh: list[Record] = []
+        on_page: set[bytes] = set()
+        late: list[float] = []
+        dropped = 0
+        for item, key, number, moment, repeated in zip(
+            look.items, look.keys, look.numbers, look.moments, known, strict=True
+        ):
+            if repeated or (remember and key in on_page):
+                continue
+            if self._outside(moment, window) or (self._drops and self._drops(value_of(item))):
                 dropped += 1
-            else:
-                if remember:
-                    seen.give(key)
-                if covered and moment and moment < covered:
-                    late.append((covered - moment).total_seconds())
-                fresh.append(Record(key=key, content=item, path_number=number, remember=remember))
+                continue
+            if covered and moment and moment < covered:
+                late.append((covered - moment).total_seconds())
+            on_page.add(key)
+            fresh.append(Record(key=key, content=item, path_number=number, remember=remember))
+        if remember:
+            seen.give(on_page)
         newest = max((moment for moment in look.moments if moment), default=None) if fresh else None
+        repeats = len(look.keys) - len(fresh) - dropped
         return Sifted(fresh=fresh, repeats=repeats, dropped=dropped, late=late, newest=newest)
 
     def _identities(self, items: Sequence[Item]) -> list[JsonValue]:

@@ -1,11 +1,11 @@
 """Records cut out of a JSON page as they stand there; what is only passed on is never decoded.
 
 Of each record identity and time are read, and whether it has one of the fields that are added to every event. Of the
-page everything beside the records is decoded, which is where the next page and the totals are.
+rest of the page only what a path names is decoded, which is where the next page and the totals are.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,6 @@ import msgspec
 from httpkit.paths import is_plain_name
 from httpkit.values import JsonValue, SlicedRecord
 
-_fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_elements_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _OF_AN_ANSWER = re.compile(r"header:|json\(\s*header:")
 _OF_THE_LAST_RECORD = "last:"
 
@@ -25,7 +23,7 @@ class Slices:
     """A page in pieces.
 
     Attributes:
-        content: the document, with an empty list in the place of its records.
+        content: what the paths of an answer find, with an empty list in the place of the records.
         records: in the order of the page.
     """
 
@@ -41,40 +39,38 @@ class Slicer:
         id_path: as `records_path`, in a record; "" for none.
         timestamp_path: as `id_path`.
         added: names of the fields that are added to every event.
+        in_answer: paths that are read in each answer, which `can_slice` has seen.
     """
 
-    def __init__(self, *, records_path: str, id_path: str, timestamp_path: str, added: Collection[str]) -> None:
+    def __init__(
+        self,
+        *,
+        records_path: str,
+        id_path: str,
+        timestamp_path: str,
+        added: Collection[str],
+        in_answer: Sequence[str],
+    ) -> None:
         self._way = _names(records_path)
         self._id, self._time = _names(id_path), _names(timestamp_path)
         read = {way[0]: Any for way in (self._id, self._time) if way}
-        head, self._attributes = _head_type({**dict.fromkeys(added, msgspec.Raw), **read})
+        head, self._attributes = _struct_of("Head", {**dict.fromkeys(added, msgspec.Raw), **read})
         self._added = [self._attributes[name] for name in added]
-        self._heads_of = msgspec.json.Decoder(list[head]).decode  # type: ignore[valid-type]  # made at run time
+        self._page = _page_part(self._way, [_names(path) for path in in_answer if path and is_plain_name(path)])
+        self._page_of = msgspec.json.Decoder(self._page.type).decode
+        self._head_of = msgspec.json.Decoder(head).decode
 
     def cut(self, body: bytes) -> Slices | None:
         """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line."""
         if b"\n" in body or not _is_utf8(body):
             return None
+        head_of = self._head_of
         try:
-            return self._cut(body)
+            texts, content = self._page.taken(self._page_of(body))
+            # A second look at the same bytes costs a quarter of building all that is in them.
+            heads = [head_of(text) for text in texts]
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
-
-    def _cut(self, body: bytes) -> Slices | None:
-        raw: bytes | msgspec.Raw = body
-        levels: list[tuple[dict[str, msgspec.Raw], str]] = []
-        for name in self._way:
-            fields = _fields_of(raw)
-            if name not in fields:
-                return None
-            levels.append((fields, name))
-            raw = fields[name]
-        texts, heads = _elements_of(raw), self._heads_of(raw)
-        content: JsonValue = []
-        for fields, name in reversed(levels):
-            content = {
-                other: content if other == name else msgspec.json.decode(value) for other, value in fields.items()
-            }
         return Slices(content=content, records=self._records(texts, heads))
 
     def _records(self, texts: Sequence[msgspec.Raw], heads: Sequence[Any]) -> list[SlicedRecord]:
@@ -126,15 +122,47 @@ def _names(path: str) -> list[str]:
     return path.split(".") if path else []
 
 
-def _head_type(fields: Mapping[str, Any]) -> tuple[type[msgspec.Struct], dict[str, str]]:
-    """A struct of the fields that are decoded of a record, and the names of its attributes by those in JSON."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _PagePart:
+    """How one level of a page is decoded.
+
+    Attributes:
+        type: what msgspec decodes.
+        taken: from what was decoded the texts of the records, and the content without them.
+    """
+
+    type: Any
+    taken: Callable[[Any], tuple[Sequence[msgspec.Raw], JsonValue]]
+
+
+def _page_part(way: Sequence[str], others: Sequence[Sequence[str]]) -> _PagePart:
+    """The level of a page at which the records are reached by `way`; of the rest only `others` is decoded."""
+    if not way:
+        return _PagePart(type=list[msgspec.Raw], taken=lambda texts: (texts, []))
+    inner = _page_part(way[1:], [other[1:] for other in others if other[0] == way[0]])
+    kept = {other[0]: Any for other in others if other[0] != way[0]}
+    struct, attributes = _struct_of("Page", kept)
+    page = msgspec.defstruct(
+        "PageWithRecords", [("records", inner.type)], bases=(struct,), rename={"records": way[0]}, kw_only=True
+    )
+
+    def taken(decoded: Any) -> tuple[Sequence[msgspec.Raw], JsonValue]:
+        texts, content = inner.taken(decoded.records)
+        found = {name: getattr(decoded, attribute) for name, attribute in attributes.items()}
+        return texts, {way[0]: content, **{name: one for name, one in found.items() if one is not msgspec.UNSET}}
+
+    return _PagePart(type=page, taken=taken)
+
+
+def _struct_of(title: str, fields: Mapping[str, Any]) -> tuple[type[msgspec.Struct], dict[str, str]]:
+    """A struct of some fields, and the names of its attributes by those in JSON."""
     attributes = {name: f"field{number}" for number, name in enumerate(fields)}
     described = [
         (attributes[name], kind if kind is Any else kind | msgspec.UnsetType, msgspec.UNSET)
         for name, kind in fields.items()
     ]
     renamed = {attribute: name for name, attribute in attributes.items()}
-    return msgspec.defstruct("Head", described, rename=renamed), attributes
+    return msgspec.defstruct(title, described, rename=renamed, kw_only=True), attributes
 
 
 def _is_utf8(body: bytes) -> bool:

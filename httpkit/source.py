@@ -63,6 +63,9 @@ class Source:
     Args:
         settings: checked here.
 
+    Attributes:
+        writer: makes the events of its records.
+
     Raises:
         SettingsError: a setting is wrong or contradicts another one.
     """
@@ -76,9 +79,9 @@ class Source:
         self._templates = RequestTemplates(settings.request, settings.scope)
         self._windows = Windows(settings.windows, deduplicate=settings.deduplicate)
         shaping = Shaping(settings.shaping, settings.scope)
-        self._writer = EventWriter(shaping, settings.source)
+        self.writer = EventWriter(shaping, settings.source)
         self._selector = RecordSelector(
-            settings.records, clean=client.clean, slicer=_slicer_for(settings, self._writer.added)
+            settings.records, clean=client.clean, slicer=_slicer_for(settings, self.writer.added)
         )
         self._preparation = Preparation(settings.prepare, settings.request, settings.scope, client)
         self._details = Details(settings.detail, settings.request, settings.scope, client, id_path=settings.id_path)
@@ -137,15 +140,7 @@ class Source:
         Raises:
             UnexpectedShapeError: the record cannot be reshaped as configured.
         """
-        return self._writer.values(record)
-
-    def texts(self, record: Record) -> list[str]:
-        """The events of a record as an intake gets them.
-
-        Raises:
-            UnexpectedShapeError: the record cannot be reshaped as configured.
-        """
-        return self._writer.texts(record)
+        return self.writer.values(record)
 
     def _due_gap(self, position: Position) -> Gap | None:
         return None if position.window else self._windows.due_gap(position, self._clocks.now())
@@ -319,6 +314,7 @@ def _slicer_for(settings: SourceSettings, added: Sequence[str]) -> Slicer | None
         id_path=settings.id_path,
         timestamp_path=settings.timestamp_path,
         added=added,
+        in_answer=in_answer,
     )
 
 

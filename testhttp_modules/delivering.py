@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from httpkit.intake import EVENT_BYTES, Delivered, Event, Intake, Push, Refusal
+from httpkit.intake import EVENT_BYTES, Delivered, Event, Intake, Push, Refusal, too_large
 from httpkit.values import Batch, Record
 from testhttp_modules.reading import Reading
 from testhttp_modules.rounds import Delivery, Host
@@ -53,16 +53,19 @@ class IntakeDelivery:
 
     def _pack(self, reading: Reading, batch: Batch) -> Packed:
         """Make the pushes of a batch."""
+        writer = reading.source.writer
         events: list[Event] = []
         keys: list[bytes] = []
-        too_large: list[Refusal] = []
+        oversized: list[Refusal] = []
         for record in batch.records:
-            fitting = _events(reading, record, too_large)
-            if fitting:
+            text = writer.plain_text(record)
+            if text is not None and len(text) <= _SURELY_FITS:
+                events.append(Event(key=record.key if record.remember else None, text=text))
+            elif fitting := _fitting(record, writer.texts(record), oversized):
                 events += fitting
             elif record.remember:
                 keys.append(record.key)
-        return Packed(pushes=tuple(self._intake.pushes(events)), keys=keys, too_large=too_large)
+        return Packed(pushes=tuple(self._intake.pushes(events)), keys=keys, too_large=oversized)
 
     def _deliver(self, reading: Reading, batch: Batch, packed: Packed) -> int:
         """Deliver a batch and remember what was acknowledged; how many events the intake took."""
@@ -97,22 +100,23 @@ INTAKE = "The intake"
 """What it is called in the log."""
 
 _NO_KEY = bytes(16)
+_SURELY_FITS = EVENT_BYTES // 4
+"""Characters; each takes at most four bytes."""
 
 
 def _is_whole(push: Push, delivered: Delivered) -> bool:
     return delivered.count + len(delivered.refusals) == push.count
 
 
-def _events(reading: Reading, record: Record, too_large: list[Refusal]) -> list[Event]:
-    """The events of a record that an intake takes; the others are added to `too_large`."""
+def _fitting(record: Record, texts: Sequence[str], oversized: list[Refusal]) -> list[Event]:
+    """The events of a record that an intake takes; the others are added to `oversized`."""
     fitting: list[Event] = []
-    for text in reading.source.texts(record):
-        event = Event(key=None, text=text)
-        if event.too_large:
+    for text in texts:
+        if too_large(text):
             reason = f"{len(text.encode('utf-8', 'surrogatepass'))} bytes, an intake takes at most {EVENT_BYTES}"
-            too_large.append(Refusal(key=record.key, text=text, reason=reason))
+            oversized.append(Refusal(key=record.key, text=text, reason=reason))
         else:
-            fitting.append(event)
+            fitting.append(Event(key=None, text=text))
     if fitting and record.remember:
         # With the last one the record is delivered whole.
         fitting[-1] = Event(key=record.key, text=fitting[-1].text)

@@ -71,7 +71,7 @@ def cut(api: FakeApi, client: Client, body: bytes, **fields: Any) -> list[tuple[
     api.handler = lambda _: Answer(body=body, headers={"Content-Type": "application/json"})
     source = source_of(client, get(api.url), source="testhttp", **fields)
     records = [record for batch in poll(source, SeenKeys()) for record in batch.records]
-    return [(record, text) for record in records for text in source.texts(record)]
+    return [(record, text) for record in records for text in source.writer.texts(record)]
 
 
 def is_cut(record: Record) -> bool:
@@ -175,7 +175,7 @@ def test_a_cut_page_gives_what_the_decoded_page_gives(
 def _given_by(url: str) -> list[tuple[bytes, list[Any]]]:
     source = source_of(local_client(), get(url), source="testhttp", tags=[{"tag": 1}], timestamp_path="t")
     return [
-        (record.key, [json.loads(text) for text in source.texts(record)])
+        (record.key, [json.loads(text) for text in source.writer.texts(record)])
         for batch in poll(source, SeenKeys())
         for record in batch.records
     ]

@@ -49,7 +49,9 @@ def acknowledge(asked: Asked) -> Answer:
 
 
 def test_events_travel_together_up_to_the_batch_size() -> None:
-    pushes = list(intake_at("https://intake", batch_size=2).pushes(event(str(number), number) for number in range(5)))
+    pushes = list(
+        intake_at("https://intake", batch_size=2).pushes([event(str(number), number) for number in range(5)])
+    )
 
     assert [json.loads(payload_of(push))["jsons"] for push in pushes] == [["0", "1"], ["2", "3"], ["4"]]
     assert [len(push.keys) for push in pushes] == [2, 2, 1]
@@ -70,7 +72,7 @@ def test_a_push_carries_the_intake_key_and_the_keys_of_its_events() -> None:
 def test_no_payload_is_larger_than_ten_mebibytes_in_its_encoded_form(letter: str) -> None:
     """A quote takes one byte in the event, and two in the payload."""
     text = letter * (EVENT_BYTES // len(letter.encode()))
-    pushes = list(intake_at("https://intake").pushes(event(text, number) for number in range(60)))
+    pushes = list(intake_at("https://intake").pushes([event(text, number) for number in range(60)]))
 
     assert [json.loads(payload_of(push))["jsons"] for push in pushes] == [[text] * len(push.keys) for push in pushes]
     assert sum(len(push.keys) for push in pushes) == 60
@@ -138,7 +140,7 @@ def deliver(api: FakeApi, *texts: str, patience: int = 0, **settings: Any) -> li
             raise error
 
     intake = intake_at(api.url, trouble=trouble, **settings)
-    pushes = intake.pushes(event(text, number) for number, text in enumerate(texts))
+    pushes = intake.pushes([event(text, number) for number, text in enumerate(texts)])
     return [delivered for push in pushes for delivered in intake.deliver(push)]
 
 
