@@ -134,17 +134,18 @@ class SeenKeys:
         """The records of these keys are on their way."""
         self._given.update(dict.fromkeys(keys, self._number))
 
-    def add(self, keys: Sequence[bytes]) -> None:
+    def add(self, keys: Iterable[bytes]) -> None:
         """Remember the keys of delivered records."""
-        numbers = [self._given.pop(key, None) for key in keys]
-        # Meanwhile the next window may have begun, which has not shown the keys of the one before.
-        self._window.add([key for key, number in zip(keys, numbers, strict=True) if number == self._number])
-        self._latest.add(
-            [key for key, number in zip(keys, numbers, strict=True) if number not in {None, self._number}]
-        )
-        self._window.add(
-            [key for key, number in zip(keys, numbers, strict=True) if number is None and key not in self]
-        )
+        here, before = list[bytes](), list[bytes]()
+        for key in keys:
+            number = self._given.pop(key, None)
+            # Meanwhile the next window may have begun, which has not shown the keys of the one before.
+            if number == self._number or (number is None and key not in self):
+                here.append(key)
+            elif number is not None:
+                before.append(key)
+        self._window.add(here)
+        self._latest.add(before)
 
     def forget_beyond_limit(self) -> int:
         """How many keys were forgotten since the last call; they were those that the API has not shown for longest."""

@@ -119,9 +119,9 @@ def test_added_keys_are_seen() -> None:
 def test_a_key_that_is_given_is_not_new_and_not_yet_seen() -> None:
     seen = SeenKeys()
     seen.begin("window")
-    seen.give(key(1))
+    seen.give([key(1)])
 
-    assert seen.show(key(1))
+    assert seen.show([key(1)])[0]
     assert key(1) not in seen
 
     seen.add([key(1)])
@@ -132,10 +132,10 @@ def test_a_key_that_is_given_is_not_new_and_not_yet_seen() -> None:
 def test_what_was_given_and_never_confirmed_is_new_in_the_next_poll() -> None:
     seen = SeenKeys()
     seen.begin("window")
-    seen.give(key(1))
+    seen.give([key(1)])
     seen.begin_poll()
 
-    assert not seen.show(key(1))
+    assert not seen.show([key(1)])[0]
 
 
 def test_keys_from_before_were_not_shown_in_a_window() -> None:
@@ -148,8 +148,8 @@ def test_keys_from_before_were_not_shown_in_a_window() -> None:
 def test_a_key_is_shown_until_the_next_reading_begins() -> None:
     seen = SeenKeys([key(1)])
     seen.begin("window")
-    assert seen.show(key(1))
-    seen.give(key(2))
+    assert seen.show([key(1)])[0]
+    seen.give([key(2)])
 
     assert seen.shown(key(1))
     assert seen.shown(key(2))
@@ -164,7 +164,7 @@ def test_a_key_that_is_confirmed_after_its_window_was_not_shown_in_the_next_one(
     """Delivery runs behind reading; a late confirmation must not make the next window look read already."""
     seen = SeenKeys()
     seen.begin("window")
-    seen.give(key(1))
+    seen.give([key(1)])
     seen.begin("another window")
     seen.add([key(1)])
 
@@ -176,7 +176,7 @@ def test_showing_a_key_that_was_not_delivered_does_not_remember_it() -> None:
     seen = SeenKeys()
     seen.begin("window")
 
-    assert not seen.show(key(1))
+    assert not seen.show([key(1)])[0]
     assert key(1) not in seen
     assert not seen.shown(key(1))
 
@@ -185,7 +185,7 @@ def test_repeats_are_the_keys_of_earlier_windows() -> None:
     seen = SeenKeys([key(1), key(2)])
     seen.begin("window")
     for number in (1, 1, 2, 3):
-        seen.show(key(number))
+        seen.show([key(number)])[0]
 
     assert seen.repeats == 2
 
@@ -195,8 +195,8 @@ def windows(seen: SeenKeys, *shown: list[int]) -> None:
     for number, numbers in enumerate(shown):
         seen.begin(f"window {number}")
         for one in numbers:
-            if not seen.show(key(one)):
-                seen.give(key(one))
+            if not seen.show([key(one)])[0]:
+                seen.give([key(one)])
                 seen.add([key(one)])
     seen.begin("the end")
 
@@ -232,7 +232,7 @@ def test_going_on_with_a_window_keeps_what_its_first_part_showed() -> None:
     windows(seen, [1, 2, 3], [4, 5, 6])
     for number in range(7, 20):
         seen.begin("one long window")
-        seen.give(key(number))
+        seen.give([key(number)])
         seen.add([key(number)])
 
     assert all(key(number) in seen for number in range(7, 20))
