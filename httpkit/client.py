@@ -21,13 +21,13 @@ from httpkit.errors import HttpkitError, SettingsError, UnavailableError, Unexpe
 from httpkit.failures import bad_header, explained
 from httpkit.redaction import Redactor, named
 from httpkit.redirects import REDIRECTS, redirected
-from httpkit.stopping import Call, Stopped, run_until_stopped
+from httpkit.stopping import Caller, Stopped
 from httpkit.throttle import Pace, RetryPolicy, asks_for_later, told_wait
 from httpkit.values import Request, Response
 
 EXCHANGE_FACTOR = 5
 MAX_REDIRECTS = 10
-_CHUNK_BYTES = 64 * 1024
+_CHUNK_BYTES = 256 * 1024
 _MEGABYTE = 1024 * 1024
 
 
@@ -92,6 +92,7 @@ class Client:
         self._jitter = jitter
         self._pace = Pace(settings.requests_per_minute)
         self._session = _new_session(settings)
+        self._caller = Caller(self._stop)
 
     def send(self, request: Request) -> Response:
         """Send a request and read its answer to the end, whatever its status.
@@ -111,7 +112,7 @@ class Client:
         Returns:
             What waits for the answer; it raises as `send` does.
         """
-        call = Call(lambda: self._follow(request), self._stop)
+        call = self._caller.begin(lambda: self._follow(request))
 
         def answer() -> Response:
             with self._without_secrets():
@@ -137,7 +138,7 @@ class Client:
         if self._proof:
             flow = self._proof.credentials.sign_in()
             with self._without_secrets():
-                run_until_stopped(lambda: self._run(flow), self._stop)
+                self._caller.begin(lambda: self._run(flow)).result()
 
     @contextmanager
     def _without_secrets(self) -> Iterator[None]:
@@ -177,6 +178,7 @@ class Client:
     def close(self) -> None:
         """Close the connections; the client is not used afterwards."""
         self._session.close()
+        self._caller.close()
 
     def _prove(self, request: Request) -> Response:
         """Run the flow of the scheme: each request that it yields is sent, the last answer is the result."""

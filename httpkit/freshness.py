@@ -116,19 +116,21 @@ class SeenKeys:
         for key in keys if any(known) else ():
             if key in self._given:
                 self._given[key] = self._number
-        if len(self._window):
-            known = [one or key in self._window for one, key in zip(known, keys, strict=True)]
-        for older in (self._latest, self._older, self._oldest):
-            if len(older) and not all(known):
-                known = [one or self._meets_again(key, older) for one, key in zip(known, keys, strict=True)]
+        for remembered in (self._window, self._latest, self._older, self._oldest):
+            if not len(remembered):
+                continue
+            held = remembered.holds(keys)
+            if any(held):
+                known = [one or other for one, other in zip(known, held, strict=True)]
+                self._move(remembered, [key for key, one in zip(keys, held, strict=True) if one])
         return known
 
-    def _meets_again(self, key: bytes, older: KeySet) -> bool:
-        if not older.discard(key):
-            return key in self._window
-        self._window.add((key,))
-        self.repeats += 1
-        return True
+    def _move(self, remembered: KeySet, keys: Iterable[bytes]) -> None:
+        """These keys are live again."""
+        if remembered is not self._window:
+            moved = [key for key in keys if remembered.discard(key)]
+            self._window.add(moved)
+            self.repeats += len(moved)
 
     def give(self, keys: Iterable[bytes]) -> None:
         """The records of these keys are on their way."""

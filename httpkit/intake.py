@@ -35,7 +35,7 @@ def too_large(text: str) -> bool:
     return len(text) * 4 > EVENT_BYTES and len(text.encode("utf-8", "surrogatepass")) > EVENT_BYTES
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event in the form in which it is delivered; a struct, because a page has thousands.
 
     Attributes:
@@ -230,6 +230,8 @@ class Intake:
             raise SettingsError(
                 "intake_server", f"it answers with a redirect ({response.status}); use its final address"
             )
+        if response.ok:
+            return _acknowledgement(push, response)
         request = Request(method="POST", url=self._url)
         what = f"{named(request)}: {response.status} {response.reason}{excerpt(response, self._client.clean)}"
         if response.status in _ABOUT_EVENTS:
@@ -237,7 +239,7 @@ class Intake:
         if 400 <= response.status < 500 and response.status not in {408, 425, 429}:
             raise UnavailableError(f"{what}; check intake_server", status=response.status)
         check_status(request, response, self._client.clean)
-        return _acknowledgement(push, response)
+        raise AssertionError("check_status raises for all that is not a success")
 
     def _request(self, push: Push) -> Request:
         headers = {"Content-Type": "application/json"}

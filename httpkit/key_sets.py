@@ -33,6 +33,14 @@ class KeySet:
         bucket = self._buckets[(key[0] << 8 | key[1]) >> _SHIFT]
         return bucket is not None and _place(bucket, key[_STORED]) >= 0
 
+    def holds(self, keys: Iterable[bytes]) -> list[bool]:
+        """For each of some keys, is it there?"""
+        buckets, held = self._buckets, []
+        for key in keys:
+            bucket = buckets[(key[0] << 8 | key[1]) >> _SHIFT]
+            held.append(bucket is not None and _place(bucket, key[_STORED]) >= 0)
+        return held
+
     def add(self, keys: Iterable[bytes]) -> None:
         """Add keys; those that are there already change nothing."""
         buckets, added = self._buckets, 0

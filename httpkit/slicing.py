@@ -4,9 +4,11 @@ Of each record identity and time are read, and whether it has one of the fields 
 rest of the page only what a path names is decoded, which is where the next page and the totals are.
 """
 
+import operator
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -74,22 +76,18 @@ class Slicer:
         return Slices(content=content, records=self._records(texts, heads))
 
     def _records(self, texts: Sequence[msgspec.Raw], heads: Sequence[Any]) -> list[SlicedRecord]:
-        plain = [True] * len(heads)
+        plain: Iterable[bool] = [True] * len(heads)
         for attribute in self._added:
-            absent = [getattr(head, attribute) is msgspec.UNSET for head in heads]
-            plain = [one and other for one, other in zip(plain, absent, strict=True)]
+            absent = [value is msgspec.UNSET for value in map(attrgetter(attribute), heads)]
+            plain = map(operator.and_, plain, absent)
         identities, times = self._column(heads, self._id), self._column(heads, self._time)
-        return [
-            SlicedRecord(text=text, identity=identity, time=time, plain=is_plain)
-            for text, identity, time, is_plain in zip(texts, identities, times, plain, strict=True)
-        ]
+        return list(map(SlicedRecord, texts, identities, times, plain))
 
     def _column(self, heads: Sequence[Any], way: Sequence[str]) -> Sequence[JsonValue]:
         """What a path finds in each record."""
         if not way:
             return [None] * len(heads)
-        attribute = self._attributes[way[0]]
-        column = [getattr(head, attribute) for head in heads]
+        column = list(map(attrgetter(self._attributes[way[0]]), heads))
         for name in way[1:]:
             column = [value.get(name) if isinstance(value, dict) else None for value in column]
         return [None if value is msgspec.UNSET else value for value in column]
@@ -142,8 +140,9 @@ def _page_part(way: Sequence[str], others: Sequence[Sequence[str]]) -> _PagePart
     inner = _page_part(way[1:], [other[1:] for other in others if other[0] == way[0]])
     kept = {other[0]: Any for other in others if other[0] != way[0]}
     struct, attributes = _struct_of("Page", kept)
+    records = [("records", inner.type)]
     page = msgspec.defstruct(
-        "PageWithRecords", [("records", inner.type)], bases=(struct,), rename={"records": way[0]}, kw_only=True
+        "PageWithRecords", records, bases=(struct,), rename={"records": way[0]}, kw_only=True, gc=False
     )
 
     def taken(decoded: Any) -> tuple[Sequence[msgspec.Raw], JsonValue]:
@@ -162,7 +161,7 @@ def _struct_of(title: str, fields: Mapping[str, Any]) -> tuple[type[msgspec.Stru
         for name, kind in fields.items()
     ]
     renamed = {attribute: name for name, attribute in attributes.items()}
-    return msgspec.defstruct(title, described, rename=renamed, kw_only=True), attributes
+    return msgspec.defstruct(title, described, rename=renamed, kw_only=True, gc=False), attributes
 
 
 def _is_utf8(body: bytes) -> bool:

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 
@@ -14,13 +15,11 @@ class Stopped(Exception):  # noqa: N818  (a signal, not an error)
 
 
 class Call(Generic[Result]):
-    """A call that may block in a socket, and that is given up when `stop` is set.
-
-    A signal handler cannot end a system call that waits for a slow server, so the call runs in a daemon thread: the
-    caller returns at once, and the thread dies with the process or with the time limit of its own socket.
+    """A call under way in a thread of its caller's.
 
     Args:
-        call: begins at once, unless `stop` is set.
+        call: what to do.
+        stop: gives it up.
     """
 
     def __init__(self, call: Callable[[], Result], stop: threading.Event) -> None:
@@ -29,8 +28,15 @@ class Call(Generic[Result]):
         self._done = threading.Event()
         self._results: list[Result] = []
         self._errors: list[BaseException] = []
-        if not stop.is_set():
-            threading.Thread(target=self._work, name="httpkit-call", daemon=True).start()
+
+    def run(self) -> None:
+        """Do it; runs in the thread."""
+        try:
+            self._results.append(self._call())
+        except BaseException as error:  # noqa: BLE001  (handed to the thread that waits, which raises it)
+            self._errors.append(error)
+        finally:
+            self._done.set()
 
     def result(self) -> Result:
         """Wait for the end of the call.
@@ -45,13 +51,42 @@ class Call(Generic[Result]):
             raise self._errors[0]
         return self._results[0]
 
-    def _work(self) -> None:
+
+class Caller:
+    """Begins calls that may block in a socket, and that are given up when `stop` is set.
+
+    A signal handler cannot end a system call that waits for a slow server, so calls run in daemon threads: who waits
+    for one returns at once, and its thread dies with the process or with the time limit of its own socket. Threads
+    are used again, since a new one costs as much as a small request.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._idle: list[SimpleQueue[Call[Any] | None]] = []
+
+    def begin(self, call: Callable[[], Result]) -> Call[Result]:
+        """Begin a call, unless `stop` is set; its result is waited for later."""
+        begun = Call(call, self._stop)
+        if self._stop.is_set():
+            return begun
         try:
-            self._results.append(self._call())
-        except BaseException as error:  # noqa: BLE001  (handed to the thread that waits, which raises it)
-            self._errors.append(error)
-        finally:
-            self._done.set()
+            work = self._idle.pop()
+        except IndexError:
+            work = SimpleQueue()
+            threading.Thread(target=self._work, args=(work,), name="httpkit-call", daemon=True).start()
+        work.put(begun)
+        return begun
+
+    def close(self) -> None:
+        """End the threads that wait for work."""
+        while self._idle:
+            self._idle.pop().put(None)
+
+    def _work(self, work: "SimpleQueue[Call[Any] | None]") -> None:
+        while (call := work.get()) is not None:
+            call.run()
+            del call
+            self._idle.append(work)
 
 
 def run_until_stopped(call: Callable[[], Result], stop: threading.Event) -> Result:
@@ -60,4 +95,9 @@ def run_until_stopped(call: Callable[[], Result], stop: threading.Event) -> Resu
     Raises:
         Stopped: `stop` was set before the call ended.
     """
-    return Call(call, stop).result()
+    caller = Caller(stop)
+    begun = caller.begin(call)
+    try:
+        return begun.result()
+    finally:
+        caller.close()

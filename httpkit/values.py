@@ -67,7 +67,7 @@ class Response:
         return 200 <= self.status < 300
 
 
-class SlicedRecord(msgspec.Struct, frozen=True, kw_only=True):
+class SlicedRecord(msgspec.Struct, frozen=True, gc=False):
     """A record that was cut from its page and not decoded; a struct, because a page has thousands.
 
     Attributes:
@@ -116,7 +116,7 @@ class Page:
         return value_of(self.records[-1]) if self.records else None
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One record on its way to delivery; a struct, because a page has thousands.
 
     Attributes:
