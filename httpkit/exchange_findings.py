@@ -14,7 +14,15 @@ from httpkit.redaction import named, without_query
 from httpkit.throttle import asks_for_later, rate_limit_of, told_wait
 from httpkit.values import Response
 
-_REMEDIES = ("proxy", "ca_certificate", "client_certificate", "timeout_seconds", "max_response_megabytes")
+_REMEDIES = (
+    "proxy",
+    "ca_certificate",
+    "client_certificate",
+    "timeout_seconds",
+    "max_response_megabytes",
+    "allow_private_networks",
+    "allowed_hosts",
+)
 _FEW = 0.1
 _MEGABYTE = 1024 * 1024
 
@@ -29,6 +37,11 @@ def said(error: HttpkitError, sent: Sent | None) -> str:
     return message[:1].upper() + message[1:].rstrip(".") + "."
 
 
+def took(seconds: float) -> str:
+    """A duration for reading."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
 def connection(facts: Facts) -> Finding | None:
     """Was there an answer, and over what kind of connection?"""
     first = next((sent for sent in facts.sent if sent.response is not None), None)
@@ -41,20 +54,21 @@ def _no_answer(facts: Facts) -> Finding | None:
         return None
     answered = trouble.sent is not None and trouble.sent.response is not None
     if isinstance(trouble.error, SettingsError) and not answered:
-        return _failed(facts, trouble.error, trouble.sent, [trouble.error.field])
+        named_ones = [name for name in _REMEDIES if name in trouble.error.message]
+        return _failed(facts, trouble.error, trouble.sent, named_ones or [trouble.error.field])
     if trouble.sent and not answered:
-        return _failed(facts, trouble.error, trouble.sent, _remedies(trouble.error, trouble.sent))
+        return _failed(facts, trouble.error, trouble.sent, _remedies(facts, trouble.error, trouble.sent))
     return None
 
 
 def _connected(facts: Facts, sent: Sent, response: Response) -> Finding:
     origin = origin_of(sent.request.url)
-    where = f"{origin.host} answered in {response.elapsed:.2f} s"
+    where = f"{origin.host} answered in {took(response.elapsed)}"
     if origin.scheme == "http":
         text = f"{where} over plain HTTP, without encryption."
         if facts.settings.request.authenticate and not _is_own_network(origin.host):
             text += " The credentials can be read on the way; use https."
-            return Finding(topic="Connection", verdict="warn", text=text, settings=["url", "base_url"])
+            return Finding(topic="Connection", verdict="warn", text=text, settings=[facts.access.address])
         return Finding(topic="Connection", verdict="pass", text=text)
     if not facts.access.verify_tls:
         text = f"{where} over TLS, but certificates are not checked: anyone on the way can read and change everything."
@@ -82,7 +96,9 @@ def _refused(facts: Facts, sent: Sent, response: Response) -> Finding | None:
     scheme = facts.access.auth
     if response.status not in {401, 403} or asks_for_later(response):
         return None
-    why = f"The answer is {response.status} {response.reason}"
+    # The error holds what the server said, without secrets.
+    error = said(facts.trouble.error, sent).partition("; check ")[0] if facts.trouble else ""
+    why = f"The answer is {error or f'{response.status} {response.reason}'}"
     if not facts.settings.request.authenticate:
         return _auth("fail", f"{why}: no credentials were sent, since authenticate is false.", ["authenticate"])
     if scheme == "none":
@@ -110,7 +126,7 @@ def _taken(facts: Facts, sent: Sent, response: Response) -> Finding:
         text = f"The credentials ({scheme}) were sent, but a web page came as if nobody had signed in."
         return _auth("warn", text, ["auth", "api_key", "url"])
     if any(one.step == SIGN_IN for one in facts.sent):
-        return _auth("pass", f"A token was granted ({scheme}), and accepted.")
+        return _auth("pass", f"Signing in worked ({scheme}), and the token was accepted.")
     return _auth("pass", f"The credentials were sent ({scheme}), and not refused.")
 
 
@@ -131,7 +147,7 @@ def answer_format(facts: Facts) -> Finding | None:
             text = (
                 f"An HTML page came{redirected} instead of data: a login page, or the address is that of a web page."
             )
-            return Finding(topic="Answer", verdict="fail", text=text, settings=["url", "base_url", "auth"])
+            return Finding(topic="Answer", verdict="fail", text=text, settings=[facts.access.address, "auth"])
         kind = response.headers.get("content-type", "") or "no content type"
         text = f"The answer ({kind}) is not valid {_format_name(facts)}: {error}."
         return Finding(topic="Answer", verdict="fail", text=text, settings=["response_format", "url"])
@@ -195,11 +211,11 @@ def _failed(facts: Facts, error: HttpkitError, sent: Sent | None, settings: list
     return Finding(topic="Connection", verdict="fail", text=text, settings=settings)
 
 
-def _remedies(error: HttpkitError, sent: Sent) -> list[str]:
+def _remedies(facts: Facts, error: HttpkitError, sent: Sent) -> list[str]:
     """The settings that the message names; without any it is the address."""
     found = [name for name in _REMEDIES if re.search(rf"\b{name}\b", error.message)]
     if "use a host that its certificate names" in error.message or not found:
-        found += ["token_url"] if sent.step == SIGN_IN else ["base_url", "url"]
+        found += ["token_url" if sent.step == SIGN_IN else facts.access.address]
     return found
 
 

@@ -10,7 +10,7 @@ from httpkit.preview import Facts, Trouble
 from httpkit.preview_report import Finding
 from httpkit.record_findings import counted
 from httpkit.records import RecordSelector, RecordSettings
-from httpkit.suggestions import next_pages, record_places
+from httpkit.suggestions import NextPage, Suggestion, next_pages, record_places
 from httpkit.values import JsonValue, Request, Response
 
 _FULL_PAGES = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000, 5000, 10_000})
@@ -26,7 +26,7 @@ _PLACES = {
 
 def records(facts: Facts) -> Finding | None:
     """Are the records where the settings say?"""
-    if facts.trouble and facts.trouble.place == "records":
+    if facts.trouble and facts.trouble.place == "records" and not facts.pages:
         return _not_found(facts, facts.trouble)
     if not facts.pages:
         return None
@@ -66,9 +66,11 @@ def _not_found(facts: Facts, trouble: Trouble) -> Finding | None:
         text += " Is it an error behind a good status?"
         return Finding(topic="Records", verdict="fail", text=text, settings=["required_path", "url", "params"])
     guesses = [guess for guess in record_places(content, path) if guess.value != path]
-    if isinstance(content, dict) and _tells_an_error(content):
-        text += f" It tells of an error: {str(_tells_an_error(content))[:150]}"
-    return Finding(topic="Records", verdict="fail", text=text, settings=["records_path"], suggestions=guesses)
+    names = ["records_path"]
+    if isinstance(content, dict) and (told := _tells_an_error(content)):
+        text += f" It tells of an error: {str(told)[:150]}"
+        names = ["api_key", "url", "params", *names]
+    return Finding(topic="Records", verdict="fail", text=text, settings=names, suggestions=guesses)
 
 
 def _selects(settings: RecordSettings, request: Request, response: Response) -> bool:
@@ -139,7 +141,8 @@ def _stopped(facts: Facts) -> Finding:
 
 def _single(facts: Facts) -> Finding:
     page = facts.pages[-1].page
-    guesses = next_pages(page.content, page.response)
+    ways = next_pages(page.content, page.response)
+    guesses = [Suggestion(setting="pagination", value=_way(way), why=way.why) for way in ways]
     if guesses:
         text = "Only one page is read, since pagination is none, but the answer seems to name a next page."
         return Finding(topic="Paging", verdict="warn", text=text, settings=["pagination"], suggestions=guesses)
@@ -173,11 +176,19 @@ def _doubtful(facts: Facts) -> Finding | None:
     if len(facts.pages) > 1 or not page.records:
         return None
     if facts.ended_by == "no next page named":
-        own = settings.next_path if settings.pagination in {"next_url", "cursor"} else "link_header"
-        guesses = [guess for guess in next_pages(page.content, page.response) if guess.value != own]
+        ways = [
+            way for way in next_pages(page.content, page.response) if way.path != settings.next_path or not way.path
+        ]
+        same = all(way.style == settings.pagination for way in ways)
+        guesses = [
+            Suggestion(setting="next_path", value=way.path, why=way.why)
+            if same
+            else Suggestion(setting="pagination", value=_way(way), why=way.why)
+            for way in ways
+        ]
         if guesses:
             text = f"{_ended(facts)}. But the answer seems to name one elsewhere."
-            names = ["pagination"] if own == "link_header" else ["next_path"]
+            names = ["next_path" if same else "pagination"]
             return Finding(topic="Paging", verdict="warn", text=text, settings=names, suggestions=guesses)
     if facts.ended_by == "short page" and len(page.records) in _FULL_PAGES:
         text = f"{_ended(facts)}. The API may give at most {len(page.records)} at once: are there more?"
@@ -186,6 +197,10 @@ def _doubtful(facts: Facts) -> Finding | None:
         text = f"{_ended(facts)}. Does it count all records, or only those of the page?"
         return Finding(topic="Paging", verdict="warn", text=text, settings=["total_path"])
     return None
+
+
+def _way(way: NextPage) -> str:
+    return f"{way.style} with next_path {way.path}" if way.path else way.style
 
 
 def _ended(facts: Facts) -> str:
@@ -212,8 +227,13 @@ def _read(facts: Facts) -> str:
 
 def overlap(facts: Facts) -> Finding | None:
     """Do pages hold records of earlier ones?"""
-    if len(facts.pages) < 2 or facts.ended_by == "all records repeat":
+    if not facts.pages:
         return None
+    if len(facts.pages) == 1:
+        return Finding(topic="Overlap", verdict="pass", text="Only one page was read, so there is nothing to compare.")
+    if facts.ended_by == "all records repeat":
+        text = f"All records of page {len(facts.pages)} came before; they are delivered once."
+        return Finding(topic="Overlap", verdict="pass", text=text)
     repeated = sum(read.repeated for read in facts.pages)
     if not repeated:
         return Finding(topic="Overlap", verdict="pass", text="No record is on two pages.")

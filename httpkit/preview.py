@@ -35,10 +35,12 @@ class Access:
 
     Attributes:
         origin: the only one that gets the credentials.
+        address: the setting that says where the API is, `url` or `base_url`.
     """
 
     auth: str
     origin: Origin
+    address: str = "url"
     verify_tls: bool = True
     requests_per_minute: float = 0.0
 

@@ -11,7 +11,7 @@ from httpkit.freshness import key_of
 from httpkit.paths import compile_path
 from httpkit.preview import Facts
 from httpkit.preview_report import Finding, Verdict
-from httpkit.suggestions import identities, times_of
+from httpkit.suggestions import identities, time_formats, times_of
 from httpkit.templates import placeholders
 from httpkit.values import JsonValue
 
@@ -59,7 +59,7 @@ def identity(facts: Facts) -> Finding | None:
         return Finding(
             topic="Identity", verdict="warn", text=text, settings=["id_path"], suggestions=identities(records)
         )
-    text = f"Each of {len(contents)} records has an identity of its own (id_path {path!r})."
+    text = f"Each of {len(contents):,} records has an identity of its own (id_path {path!r})."
     return Finding(topic="Identity", verdict="pass", text=text)
 
 
@@ -114,7 +114,7 @@ def time(facts: Facts) -> Finding | None:
     if last > facts.begun + _FUTURE or first.year < _EARLIEST_YEAR:
         text = f"All can be read (timestamp_path {path!r} as {form}), but they go {span}, which is hardly right."
         return Finding(topic="Time", verdict="warn", text=text, settings=["timestamp_format", "timestamp_path"])
-    text = f"{len(known)} of {len(records)} can be read (timestamp_path {path!r}), {span}."
+    text = f"{len(known):,} of {len(records):,} can be read (timestamp_path {path!r}), {span}."
     return Finding(topic="Time", verdict="pass", text=text)
 
 
@@ -133,7 +133,8 @@ def _unreadable(facts: Facts, readable: int) -> Finding:
             f"{len(unread)} of {counted(records)} have a time that is not {_named(form)}, for example {example} "
             f"at timestamp_path {path!r}."
         )
-        guesses, settings = [], ["timestamp_format", "timestamp_path"]
+        guesses = time_formats(there)
+        settings = ["timestamp_format"] if guesses else ["timestamp_format", "timestamp_path"]
     return Finding(
         topic="Time",
         verdict="warn" if readable else "fail",
@@ -160,8 +161,9 @@ def window(facts: Facts) -> Finding | None:
     if not early and not late:
         text = f"The {bounds} of the window {'are' if len(sent) > 1 else 'is'} sent, and all records are within."
         return Finding(topic="Window", verdict="pass", text=text)
-    outside = " and ".join([f"{early} before its start"] * bool(early) + [f"{late} after its end"] * bool(late))
-    text = f"The {bounds} of the window {'are' if len(sent) > 1 else 'is'} sent, but of {len(known)} records {outside}"
+    beyond = [f"{early} are before its start"] * bool(early) + [f"{late} are after its end"] * bool(late)
+    text = f"The {bounds} of the window {'are' if len(sent) > 1 else 'is'} sent, but of {counted(known)} "
+    text += " and ".join(beyond)
     if facts.settings.windows.only_in_window:
         return Finding(topic="Window", verdict="pass", text=f"{text}; only_in_window leaves them out.")
     text += ": the API ignores it, or means another time. Check the name and form, or leave out what is outside."
@@ -262,9 +264,7 @@ def _sizes(facts: Facts) -> Finding:
         return Finding(topic="Events", verdict="pass", text=f"{text}.")
     over = sum(size > limit for size in sizes)
     if over:
-        text += (
-            f". {over} exceed the {limit:,} bytes that an intake takes and would go to quarantine; make them smaller."
-        )
+        text += f". An intake takes at most {limit:,}, so {over} would go to quarantine; make them smaller."
         return Finding(topic="Events", verdict="fail", text=text, settings=["explode", "transform", "drop"])
     text += f" of the {limit:,} that an intake takes."
     if largest > limit * _LARGE:

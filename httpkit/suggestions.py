@@ -25,6 +25,28 @@ _IDENTITY_NAMES = re.compile(r"@?_?(id|uuid|guid|uid|identifier|key)|.*(_id|-id|
 _TIME_NAMES = re.compile(
     r"time|date|created|updated|modified|published|occurred|received|start|end|when|_at$|At$|epoch|^ts$", re.IGNORECASE
 )
+_TIME_FORMATS = (
+    "auto",
+    "epoch_ms",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S %z",
+    "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%d/%m/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%d/%b/%Y:%H:%M:%S %z",
+    "%d %b %Y %H:%M:%S",
+    "%b %d %Y %H:%M:%S",
+    "%b %d, %Y %H:%M:%S",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%a, %d %b %Y %H:%M:%S %Z",
+    "%a %b %d %H:%M:%S %Y",
+    "%Y%m%d%H%M%S",
+    "%Y%m%dT%H%M%SZ",
+)
 _NEXT_NAMES = re.compile(r"next|cursor|continuation|after|page_?token|skip_?token|scroll", re.IGNORECASE)
 
 
@@ -34,6 +56,15 @@ class Suggestion:
 
     setting: str
     value: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NextPage:
+    """A way to the next page: the style of paging, the path of what names it, and why."""
+
+    style: str
+    path: str
     why: str
 
 
@@ -84,16 +115,21 @@ def times_of(records: Sequence[JsonValue]) -> list[Suggestion]:
     return [suggestion for _, suggestion in sorted(found, key=lambda pair: pair[0])[:_MOST]]
 
 
-def next_pages(content: JsonValue, response: Response) -> list[Suggestion]:
+def time_formats(values: Sequence[JsonValue]) -> list[Suggestion]:
+    """Forms in which all of these times can be read."""
+    found = [form for form in _TIME_FORMATS if all(event_moment(value, form) for value in values)]
+    return [Suggestion(setting="timestamp_format", value=form, why="reads all of them") for form in found[:_MOST]]
+
+
+def next_pages(content: JsonValue, response: Response) -> list[NextPage]:
     """What in an answer looks like the way to the next page."""
-    found: list[Suggestion] = []
+    found: list[NextPage] = []
     if "next" in link_targets(response.headers.get("link", "")):
-        found.append(Suggestion(setting="pagination", value="link_header", why="the answer has a Link header"))
+        found.append(NextPage(style="link_header", path="", why="the answer has a Link header"))
     for path, value in _fields(content, _DEEPEST):
         if isinstance(value, str) and value and _NEXT_NAMES.search(_last_name(path)):
             style = "next_url" if "://" in value or value.startswith("/") else "cursor"
-            why = f"there is {_short(value)}, for pagination {style}"
-            found.append(Suggestion(setting="next_path", value=path, why=why))
+            found.append(NextPage(style=style, path=path, why=f"there is {_short(value)}"))
     return found[:_MOST]
 
 

@@ -48,13 +48,16 @@ def _about(report: Document) -> list[str]:
 def _show_requests(report: Document, console: Console) -> None:
     sent = report["requests"]
     console.print(Text(f"Requests sent: {len(sent)} of at most {report['most_requests']}", "bold"))
+    before: Document = {"url": "", "body": None}
     for line in sent:
-        seconds = "" if line["seconds"] is None else f", {line['seconds']:.2f} s"
+        seconds = "" if line["seconds"] is None else f", {_took(line['seconds'])}"
         records = "" if line["records"] is None else f", {counted(line['records'], 'record')}"
         console.print(Padding(Text(f"{line['step']}: {line['outcome']}{seconds}{records}"), (0, 1)))
-        body = "" if line["body"] is None else f" {_cut(one_line(line['body']), LONGEST_BODY)}"
         # Escapes are for machines; --json has them.
-        console.print(Padding(Text(f"{line['method']} {unquote_plus(line['url'])}{body}", "dim"), (0, 1, 0, 3)))
+        address = unquote_plus(_without_repeats(line["url"], before["url"]))
+        asked = f"{line['method']} {address}{_news_of(line['body'], before['body'])}"
+        console.print(Padding(Text(asked, "dim"), (0, 1, 0, 3)))
+        before = line
     console.print()
 
 
@@ -96,6 +99,26 @@ def _show_events(report: Document, console: Console) -> None:
     console.print()
 
 
+def _without_repeats(url: str, before: str) -> str:
+    """An address without the parameters at its beginning that the one before has too."""
+    fields, earlier = url.split("&"), before.split("&")
+    same = next((place for place, pair in enumerate(zip(fields, earlier, strict=False)) if pair[0] != pair[1]), None)
+    if same is None:
+        same = min(len(fields), len(earlier))
+    return f"…&{'&'.join(fields[same:])}" if 0 < same < len(fields) else url
+
+
+def _news_of(body: object, before: object) -> str:
+    """A body without the fields that the one before has too; nothing when there is none."""
+    if isinstance(body, dict) and isinstance(before, dict):
+        body = {name: value for name, value in body.items() if before.get(name) != value}
+    return "" if body is None else f" {_cut(one_line(body), LONGEST_BODY)}"
+
+
+def _took(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
 def _cut(text: str, longest: int) -> str:
     return f"{text[:longest]}…" if len(text) > longest else text
 
@@ -107,6 +130,6 @@ def _result(report: Document) -> str:
     meaning = {
         "pass": "Ready to run.",
         "warn": "It would run; look at the warnings first.",
-        "fail": "Not ready: mend what fails.",
+        "fail": "Not ready: mend what fails, from the top.",
     }[report["verdict"]]
     return f"[{style}]{escape(f'Result: {counts}.')}[/] {escape(meaning)} Nothing was delivered or remembered."

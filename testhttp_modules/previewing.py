@@ -176,6 +176,7 @@ def _access(order: Order) -> Access:
     return Access(
         auth=account.auth,
         origin=order.origin,
+        address="url" if "://" in order.configuration.url else "base_url",
         verify_tls=account.verify_tls,
         requests_per_minute=account.requests_per_minute,
     )
