@@ -282,7 +282,8 @@ class Preview:
 
     def _delivered(self, events: Sequence[JsonValue]) -> list[ShownEvent]:
         forms = (self._facts.delivery.form(event) for event in events)
-        return [ShownEvent(text=text, problem=problem) for text, problem in forms]
+        # Measured without secrets, so that a recording, which has none, gives the same.
+        return [ShownEvent(text=self._client.clean(text), problem=problem) for text, problem in forms]
 
     def _kept(self) -> Iterator[Record]:
         """The records that would be delivered."""

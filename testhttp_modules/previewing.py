@@ -110,7 +110,10 @@ def outcome_of(document: Document, stop: Event) -> Document:
     preview = Preview(
         settings, client, log, access=_access(order), delivery=_delivery(order.configuration), clocks=order.clocks
     )
-    report = report_of(preview.read(), most_requests=MOST_REQUESTS, redactor=order.redactor)
+    facts = preview.read()
+    # First, since it makes the redactor know the secrets that stand in addresses.
+    exchanges = recorded(facts.sent, order.redactor, kept_headers=_HEADER_PATH.findall(json.dumps(order.given)))
+    report = report_of(facts, most_requests=MOST_REQUESTS, redactor=order.redactor)
     about = {
         "component": "NewEntriesTrigger" if order.is_trigger else "TesthttpConnector",
         "stream": stream_name(order.stream),
@@ -121,8 +124,7 @@ def outcome_of(document: Document, stop: Event) -> Document:
         "recording": _RECORDING,
         "recorded_at": report.begun,
         "stream": about["stream"],
-        "exchanges": recorded(log.sent, order.redactor, kept_headers=_HEADER_PATH.findall(json.dumps(order.given))),
-        # Last, when all secrets are known.
+        "exchanges": exchanges,
         "configuration": order.redactor.clean_value(_without_secrets(order.given)),
     }
     return {"report": {**about, **msgspec.to_builtins(report)}, "recording": recording}
