@@ -8,7 +8,7 @@ from httpkit.destinations import judge, origin_of
 from httpkit.errors import HttpkitError, RefusedError, SettingsError
 from httpkit.exchanges import DETAIL, SIGN_IN, Sent
 from httpkit.formats import decode
-from httpkit.preview import Facts
+from httpkit.preview_facts import Facts
 from httpkit.preview_report import Finding, Verdict
 from httpkit.redaction import named, without_query
 from httpkit.throttle import asks_for_later, rate_limit_of, told_wait

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from httpkit import exchange_findings, page_findings, record_findings
+from httpkit import exchange_findings, page_findings, record_findings, window_findings
 from httpkit.documents import decode_json
 from httpkit.exchanges import SIGN_IN, Sent
-from httpkit.preview import Facts
+from httpkit.preview_facts import Facts
 from httpkit.preview_report import Finding, Report, RequestLine
 from httpkit.recordings import shown_body, shown_url
 from httpkit.redaction import MASK, Redactor, is_secret_name
@@ -28,7 +28,7 @@ _FINDINGS: Mapping[str, Callable[[Facts], Finding | None]] = {
     "Order": record_findings.order,
     "Identity": record_findings.identity,
     "Time": record_findings.time,
-    "Window": record_findings.window,
+    "Window": window_findings.window,
     "Details": record_findings.details,
     "Events": record_findings.events,
     "Rate limit": exchange_findings.rate_limit,

@@ -6,7 +6,7 @@ from httpkit.errors import HttpkitError
 from httpkit.exchange_findings import said
 from httpkit.exchanges import PREPARE
 from httpkit.formats import decode
-from httpkit.preview import Facts, Trouble
+from httpkit.preview_facts import PAGING, RECORDS, Facts, Trouble
 from httpkit.preview_report import Finding
 from httpkit.record_findings import counted
 from httpkit.records import RecordSelector, RecordSettings
@@ -26,7 +26,7 @@ _PLACES = {
 
 def records(facts: Facts) -> Finding | None:
     """Are the records where the settings say?"""
-    if facts.trouble and facts.trouble.place == "records" and not facts.pages:
+    if facts.trouble and facts.trouble.place == RECORDS and not facts.pages:
         return _not_found(facts, facts.trouble)
     if not facts.pages:
         return None
@@ -116,7 +116,7 @@ def _broken_off(facts: Facts, trouble: Trouble) -> Finding | None:
     number = len(facts.pages)
     if not number:
         return _not_prepared(trouble)
-    where = f"After page {number} " if trouble.place == "paging" else f"Page {number + 1} failed after {number} good: "
+    where = f"After page {number} " if trouble.place == PAGING else f"Page {number + 1} failed after {number} good: "
     settings = ["total_path"] if "total_path" in trouble.error.message else _places(facts)
     text = f"{where}{said(trouble.error, trouble.sent)}"
     return Finding(topic="Paging", verdict="fail", text=text, settings=settings)

@@ -1,136 +1,39 @@
 """A poll that is only looked at: few requests, nothing delivered or remembered; what it means is judged elsewhere."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 
 from httpkit.client import Client
 from httpkit.clocks import Clocks
-from httpkit.destinations import Origin
 from httpkit.details import Details
 from httpkit.errors import HttpkitError
-from httpkit.exchanges import DETAIL, PREPARE, SIGN_IN, ExchangeLog, LimitReachedError, Sent
+from httpkit.exchanges import DETAIL, PREPARE, SIGN_IN, ExchangeLog, LimitReachedError
 from httpkit.freshness import key_of
-from httpkit.pagination import Ending, Paging
-from httpkit.paths import Path, compile_path
+from httpkit.pagination import Paging
+from httpkit.paths import compile_path
 from httpkit.preparing import Preparation
-from httpkit.records import RecordSelector, Selected
+from httpkit.preview_facts import (
+    EVENTS,
+    IDENTITY,
+    PAGING,
+    RECORDS,
+    Access,
+    Delivery,
+    Facts,
+    PageRead,
+    Place,
+    ShownEvent,
+    Trouble,
+    moment_in,
+)
+from httpkit.records import RecordSelector
 from httpkit.request_templates import RequestTemplates
 from httpkit.shaping import Shaping
 from httpkit.source import Source, SourceSettings
 from httpkit.templates import Scope
-from httpkit.times import event_moment
 from httpkit.values import JsonValue, OpenWindow, Page, Position, Record, Request
 from httpkit.windows import Windows
 
 MOST_REQUESTS = 8
-
-Place = str
-"""Where in a poll something went wrong: `sign-in`, `prepare`, `page 3`, `records`, `paging`, `detail`, `events`."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Access:
-    """What findings need to know of the account.
-
-    Attributes:
-        origin: the only one that gets the credentials.
-        address: the setting that says where the API is, `url` or `base_url`.
-    """
-
-    auth: str
-    origin: Origin
-    address: str = "url"
-    verify_tls: bool = True
-    requests_per_minute: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
-    """How the component delivers.
-
-    Attributes:
-        form: gives an event as it is delivered, and what is wrong with it ("" when nothing is).
-        limit_bytes: largest event; 0 when there is no limit.
-        receiver: who gets the events, in words.
-    """
-
-    form: Callable[[JsonValue], tuple[str, str]]
-    limit_bytes: int
-    receiver: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PageRead:
-    """A page, the keys of its records, and how many of them were on an earlier page."""
-
-    page: Page
-    selected: Selected
-    keys: Sequence[bytes]
-    repeated: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trouble:
-    """What stopped the preview.
-
-    Attributes:
-        sent: the exchange it is about, None when nothing was sent.
-    """
-
-    place: Place
-    error: HttpkitError
-    sent: Sent | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShownEvent:
-    """An event as it would be delivered; `problem` is "" when nothing is wrong with it."""
-
-    text: str
-    problem: str = ""
-
-
-@dataclass(kw_only=True, slots=True)
-class Facts:
-    """What a preview saw.
-
-    Attributes:
-        windows: those that were read; a further one only while there were no records.
-        ended_by: the rule that ended the pages of the last window.
-        stopped_by: the limit that ended them, `requests` or `max_pages`.
-        dropped: records that the settings skip.
-        looked_at: how many records were made into events.
-    """
-
-    settings: SourceSettings
-    access: Access
-    delivery: Delivery
-    begun: datetime
-    windows: list[OpenWindow] = field(default_factory=list)
-    pages: list[PageRead] = field(default_factory=list)
-    sent: Sequence[Sent] = ()
-    ended_by: Ending = ""
-    stopped_by: str = ""
-    trouble: Trouble | None = None
-    detail_trouble: Trouble | None = None
-    event_trouble: Trouble | None = None
-    events: list[ShownEvent] = field(default_factory=list)
-    dropped: int = 0
-    looked_at: int = 0
-
-    @property
-    def records(self) -> list[JsonValue]:
-        """All records, in the order in which they came."""
-        return [record for read in self.pages for record in read.page.records]
-
-    @property
-    def moments(self) -> list[datetime | None]:
-        """The time of each record; None where it cannot be read."""
-        if not self.settings.timestamp_path:
-            return []
-        find: Path = compile_path("timestamp_path", self.settings.timestamp_path)
-        return [_moment(find, record, self.settings.timestamp_format) for record in self.records]
 
 
 class Preview:
@@ -202,12 +105,12 @@ class Preview:
         facts = self._facts
         self._at(PREPARE)
         prepared = self._preparation.values(window, facts.begun)
-        self._place = "paging"
+        self._place = PAGING
         paging = self._paging(window, prepared)
         met: set[bytes] = set()
         while True:
             page = self._read_page(paging.request(), met)
-            self._place = "paging"
+            self._place = PAGING
             if not paging.advance(page):
                 facts.ended_by = paging.ended_by
                 return
@@ -236,8 +139,9 @@ class Preview:
         facts = self._facts
         self._at(f"page {len(facts.pages) + 1}")
         response = self._client.send(request)
-        self._place = "records"
+        self._place = RECORDS
         selected = self._selector.select(request, response)
+        self._place = IDENTITY
         keys = [self._key(record) for record in selected.records]
         repeated = sum(key in met for key in keys)
         met.update(keys)
@@ -257,11 +161,12 @@ class Preview:
 
     def _make_events(self) -> None:
         facts = self._facts
-        records = list(self._kept())
-        if self._settings.detail.detail_url and records:
-            records = self._completed(records[:1])
-        self._place = "events"
+        self._place = EVENTS
         try:
+            records = list(self._kept())
+            if self._settings.detail.detail_url and records:
+                records = self._completed(records[:1])
+            self._place = EVENTS
             for record in records:
                 parts = [record.value] if record.parts is None else record.parts
                 for part in parts:
@@ -303,7 +208,7 @@ class Preview:
         if not settings.windows.only_in_window:
             return False
         find = compile_path("timestamp_path", settings.timestamp_path)
-        moment = _moment(find, value, settings.timestamp_format)
+        moment = moment_in(value, find, settings.timestamp_format)
         first, last = self._facts.windows[0], self._facts.windows[-1]
         return moment is not None and not first.since <= moment <= last.until
 
@@ -315,10 +220,3 @@ class Preview:
         # A request for a token is sent on the way to another one.
         place = SIGN_IN if sent and sent.step == SIGN_IN else self._place
         return Trouble(place=place, error=error, sent=sent)
-
-
-def _moment(find: Path, record: JsonValue, form: str) -> datetime | None:
-    try:
-        return event_moment(find(record), form)
-    except HttpkitError:
-        return None

@@ -1,6 +1,5 @@
-"""What a preview says about the records themselves: order, identity, time, window, details and events."""
+"""What a preview says about the records themselves: order, identity, time, details and events."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -8,15 +7,12 @@ from itertools import pairwise
 from httpkit.exchange_findings import said
 from httpkit.exchanges import DETAIL
 from httpkit.freshness import key_of
-from httpkit.paths import compile_path
-from httpkit.preview import Facts
+from httpkit.preview_facts import IDENTITY, Facts
 from httpkit.preview_report import Finding, Verdict
 from httpkit.suggestions import identities, time_formats, times_of
-from httpkit.templates import placeholders
 from httpkit.values import JsonValue
 
 _LARGE = 0.8
-_BOUND_FORMAT = re.compile(r"\{(?:since|until|now):([^{}]+)\}")
 _FUTURE = timedelta(days=1)
 _EARLIEST_YEAR = 1990
 
@@ -36,12 +32,17 @@ def order(facts: Facts) -> Finding | None:
 
 def identity(facts: Facts) -> Finding | None:
     """Does the identity tell the records apart?"""
-    records, path = facts.records, facts.settings.id_path
-    if not records:
+    if facts.trouble and facts.trouble.place == IDENTITY:
+        return Finding(topic="Identity", verdict="fail", text=said(facts.trouble.error, None), settings=["id_path"])
+    if not facts.records:
         return None
     if not facts.settings.deduplicate:
         text = "Not used, since deduplicate is false: what the API shows twice is delivered twice."
         return Finding(topic="Identity", verdict="pass", text=text)
+    return _told_apart(facts.records, facts.settings.id_path)
+
+
+def _told_apart(records: Sequence[JsonValue], path: str) -> Finding:
     key, whole = key_of(path), key_of("")
     without = sum(key(record) == whole(record) for record in records)
     if without == len(records):
@@ -54,7 +55,7 @@ def identity(facts: Facts) -> Finding | None:
         return _shared_identity(records, path, lost)
     if without:
         text = (
-            f"{without} of {counted(records)} have nothing at id_path {path!r}; they are told apart by all they hold."
+            f"{without} of {counted(records)} have nothing at id_path {path!r}; their whole content tells them apart."
         )
         return Finding(
             topic="Identity", verdict="warn", text=text, settings=["id_path"], suggestions=identities(records)
@@ -65,7 +66,7 @@ def identity(facts: Facts) -> Finding | None:
 
 def _without_identity(records: Sequence[JsonValue], path: str) -> Finding:
     why = f"No record has anything at id_path {path!r}" if path else "id_path is empty"
-    text = f"{why}, so each one is told apart by all it holds."
+    text = f"{why}, so each one is told apart by its whole content."
     if not any(isinstance(record, dict) for record in records):
         return Finding(topic="Identity", verdict="pass", text=text)
     text += " One that changes in any field is delivered again."
@@ -120,8 +121,7 @@ def time(facts: Facts) -> Finding | None:
 
 def _unreadable(facts: Facts, readable: int) -> Finding:
     records, path, form = facts.records, facts.settings.timestamp_path, facts.settings.timestamp_format
-    find = compile_path("timestamp_path", path)
-    unread = [find(record) for record, moment in zip(records, facts.moments, strict=True) if moment is None]
+    unread = [value for value, moment in zip(facts.time_values, facts.moments, strict=True) if moment is None]
     there = [value for value in unread if value is not None]
     if not there:
         text = f"{len(unread)} of {counted(records)} have nothing at timestamp_path {path!r}."
@@ -142,78 +142,6 @@ def _unreadable(facts: Facts, readable: int) -> Finding:
         settings=settings,
         suggestions=guesses,
     )
-
-
-def window(facts: Facts) -> Finding | None:
-    """Does the API keep to the bounds of the window that were sent?"""
-    known = [moment for moment in facts.moments if moment is not None]
-    if not facts.pages:
-        return None
-    sent = _bounds_sent(facts)
-    if not sent:
-        return _without_bounds(facts, known)
-    if not known:
-        return None
-    slack = _slack(facts)
-    early = sum(moment < facts.windows[0].since - slack for moment in known) if "since" in sent else 0
-    late = sum(moment > facts.windows[-1].until + slack for moment in known) if "until" in sent else 0
-    bounds = " and ".join({"since": "start", "until": "end"}[name] for name in ("since", "until") if name in sent)
-    if not early and not late:
-        text = f"The {bounds} of the window {'are' if len(sent) > 1 else 'is'} sent, and all records are within."
-        return Finding(topic="Window", verdict="pass", text=text)
-    beyond = [f"{early} are before its start"] * bool(early) + [f"{late} are after its end"] * bool(late)
-    text = f"The {bounds} of the window {'are' if len(sent) > 1 else 'is'} sent, but of {counted(known)} "
-    text += " and ".join(beyond)
-    if facts.settings.windows.only_in_window:
-        return Finding(topic="Window", verdict="pass", text=f"{text}; only_in_window leaves them out.")
-    text += ": the API ignores it, or means another time. Check the name and form, or leave out what is outside."
-    settings = [f"{name}_parameter" for name in ("since", "until") if {"since": early, "until": late}[name]]
-    return Finding(
-        topic="Window", verdict="warn", text=text, settings=["only_in_window", *settings, "since_format", "params"]
-    )
-
-
-def _without_bounds(facts: Facts, known: Sequence[datetime]) -> Finding | None:
-    settings = facts.settings
-    if settings.resume == "token":
-        text = "No bound of the window is sent; each poll goes on from the token of the last one."
-        return Finding(topic="Window", verdict="pass", text=text)
-    text = "No bound of the window is sent, so each poll reads everything from the beginning."
-    if settings.windows.only_in_window:
-        return Finding(topic="Window", verdict="pass", text=f"{text} What lies outside is left out (only_in_window).")
-    if known and settings.paging.pagination != "none":
-        text += " If the API can filter by time, name its parameter."
-        return Finding(topic="Window", verdict="warn", text=text, settings=["since_parameter", "only_in_window"])
-    return Finding(topic="Window", verdict="pass", text=text)
-
-
-def _bounds_sent(facts: Facts) -> frozenset[str]:
-    """Which bounds go to the API: as parameters or by placeholders."""
-    request = facts.settings.request
-    named = placeholders(_templates(facts))
-    given = {"since": request.since_parameter, "until": request.until_parameter}
-    return frozenset(name for name, parameter in given.items() if parameter or name in named)
-
-
-def _templates(facts: Facts) -> list[JsonValue]:
-    request, prepare = facts.settings.request, facts.settings.prepare
-    parts = [request.headers, request.params, request.next_params or {}]
-    texts = [request.url, request.body, request.next_body, prepare.prepare_url, prepare.prepare_body]
-    return [*(dict(part) for part in parts), *texts]
-
-
-def _slack(facts: Facts) -> timedelta:
-    """How far a bound may be off because its form leaves out the smaller units."""
-    forms = [facts.settings.request.since_format, *_BOUND_FORMAT.findall(str(_templates(facts)))]
-    slack = timedelta(seconds=1)
-    for form in (form for form in forms if "%" in form):
-        if not re.search(r"%[HIXTcs]", form):
-            slack = max(slack, timedelta(days=1))
-        elif not re.search(r"%[MXTcs]", form):
-            slack = max(slack, timedelta(hours=1))
-        elif not re.search(r"%[SXTcs]", form):
-            slack = max(slack, timedelta(minutes=1))
-    return slack
 
 
 def details(facts: Facts) -> Finding | None:

@@ -29,7 +29,8 @@ from httpkit.errors import HttpkitError, SettingsError
 from httpkit.exchanges import ExchangeLog
 from httpkit.findings import report_of
 from httpkit.intake import EVENT_BYTES
-from httpkit.preview import MOST_REQUESTS, Access, Delivery, Preview
+from httpkit.preview import MOST_REQUESTS, Preview
+from httpkit.preview_facts import Access, Delivery
 from httpkit.recordings import Replay, recorded
 from httpkit.records import event_text
 from httpkit.redaction import MASK, Redactor, request_secrets

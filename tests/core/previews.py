@@ -11,7 +11,8 @@ from httpkit.exchanges import ExchangeLog
 from httpkit.findings import report_of
 from httpkit.intake import EVENT_BYTES
 from httpkit.paging_styles import PagingSettings
-from httpkit.preview import MOST_REQUESTS, Access, Delivery, Facts, Preview
+from httpkit.preview import MOST_REQUESTS, Preview
+from httpkit.preview_facts import Access, Delivery, Facts
 from httpkit.preview_report import Finding, Report
 from httpkit.records import RecordSettings, event_text
 from httpkit.redaction import Redactor
@@ -49,12 +50,13 @@ def looked_at(
     origin: str = "",
     delivery: Delivery = CONNECTOR,
     clocks: Clocks = SYSTEM_CLOCKS,
+    around: Any = None,
     **client: Any,
 ) -> tuple[Facts, Redactor]:
-    """What a preview saw; `client` changes the settings of its client."""
+    """What a preview saw; `around` answers instead of the network, `client` changes the settings of its client."""
     account = account or AccountSettings(auth="bearer", api_key=KEY)
     redactor, own = Redactor(), origin_of(origin or settings.request.url)
-    log = ExchangeLog(limit=MOST_REQUESTS, sign_in_url=account.token_url)
+    log = ExchangeLog(limit=MOST_REQUESTS, sign_in_url=account.token_url, around=around)
     proof = Proof(credentials=credentials_of(account, redactor=redactor, clocks=clocks), origin=own)
     sender = Client(local_settings(wire=log, **client), proof=proof, redactor=redactor, clocks=clocks)
     tls = client.get("tls")

@@ -4,10 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from httpkit.clocks import Clocks
 from httpkit.details import DetailSettings
-from httpkit.preview import Delivery
+from httpkit.documents import encode_json
+from httpkit.preview_facts import Delivery
+from httpkit.values import Response
 from tests.core.previews import finding, item, proposed, report, settings_of
 from tests.fake_api import Answer, FakeApi
 
@@ -235,3 +239,53 @@ def test_three_events_are_shown_without_secrets_and_cut(api: FakeApi) -> None:
     assert {event["password"] for event in shown} == {"***"}
     assert len(shown[0]["note"]) < 300
     assert len(shown[0]["many"]) < 15
+
+
+def test_an_id_path_that_does_not_fit_is_named(api: FakeApi) -> None:
+    api.handler = lambda _: Answer(json=[item(1)])
+
+    found = finding("Identity", settings_of(api.url, id_path="join('-', id)"))
+
+    assert (found.verdict, found.settings) == ("fail", ["id_path"])
+
+
+def test_a_drop_that_does_not_fit_is_named(api: FakeApi) -> None:
+    api.handler = lambda _: Answer(json=[item(1)])
+
+    found = finding("Events", settings_of(api.url, shaping={"drop": ["starts_with(id, 'x')"]}))
+
+    assert (found.verdict, found.settings) == ("fail", ["drop"])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["items", "id", "at", "next", "a b", ""]) | st.text(max_size=3), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(content=JSON, path=st.sampled_from(["", "items", "items[].id"]), paging=st.sampled_from(["none", "cursor"]))
+def test_no_answer_breaks_the_preview(content: Any, path: str, paging: str) -> None:
+    response = Response(
+        status=200,
+        reason="OK",
+        url="http://127.0.0.1:9/",
+        headers={},
+        body=encode_json(content),
+        elapsed=0.1,
+        received_at=NOW,
+    )
+    settings = settings_of(
+        response.url,
+        records={"records_path": [path]},
+        paging={"pagination": paging, "next_path": "next" if paging == "cursor" else ""},
+        timestamp_path="at",
+    )
+
+    told = report(settings, clocks=CLOCKS, around=lambda _step, _request, _send: response)
+
+    assert 0 < len(told.requests) <= 8
+    assert {"Connection", "Answer"} <= {one.topic for one in told.findings}

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from httpkit.errors import SettingsError
+from relay.__main__ import commands
 from relay.sekoia.run_file import read_run_file
 from testhttp_modules.previewing import outcome_of
 from tests.e2e.recipe_apis import RECIPE_APIS
@@ -57,11 +59,23 @@ def written(folder: Path, configuration: Any) -> Path:
     return path
 
 
-def preview(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does, from another folder than the repository's."""
-    command = [sys.executable, "-m", "relay", "preview", *(str(argument) for argument in arguments)]
+def preview(*arguments: str | Path) -> Result:
+    """Run the command; only the module's program is a process of its own, as for users."""
+    runner = CliRunner(env={"COLUMNS": "200"})
+    return runner.invoke(commands, ["preview", *(str(argument) for argument in arguments)])
+
+
+def started(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start the command as a user does, from another folder than the repository's."""
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.Popen(
+        [sys.executable, "-m", "relay", "preview", *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def outcome(configuration: Any, **order: Any) -> Any:
@@ -107,38 +121,36 @@ def test_the_preview_of_a_recipe_with_a_wrong_key_is_a_matter_of_the_credentials
 def test_the_command_prints_a_report_and_leaves_nothing_behind(api: FakeApi, tmp_path: Path) -> None:
     path = written(tmp_path, configured(api))
 
-    done = preview(tmp_path, "--config", "mine.json")
+    with started(tmp_path, "--config", "mine.json") as running:
+        output, errors = running.communicate()
 
-    assert done.returncode == 0
-    assert done.stderr == ""
-    assert "Requests sent: 4 of at most 8" in done.stdout
-    assert "pass  Records" in done.stdout
-    assert "4 pages, 9 records; it ended because page 4 is empty" in done.stdout
-    assert '{"id": 3, "asked": "Bearer ***", "source": "testhttp"}' in done.stdout
-    assert "Nothing was delivered or remembered." in done.stdout
+    assert (running.returncode, errors) == (0, "")
+    assert "Requests sent: 4 of at most 8" in output
+    assert "pass  Records" in output
+    assert "4 pages, 9 records; it ended because page 4 is empty" in output
+    assert '{"id": 3, "asked": "Bearer ***", "source": "testhttp"}' in output
+    assert "Nothing was delivered or remembered." in output
     assert list(tmp_path.iterdir()) == [path]
     assert {asked.method for asked in api.asked} == {"GET"}
 
 
 def test_a_failing_preview_names_the_setting_and_its_likeliest_value(api: FakeApi, tmp_path: Path) -> None:
-    written(tmp_path, configured(api, records_path="data"))
+    done = preview("--config", written(tmp_path, configured(api, records_path="data")))
 
-    done = preview(tmp_path, "--config", "mine.json")
-
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "fail  Records" in done.stdout
     assert "→ records_path: items  (3 objects with id, asked)" in done.stdout
 
 
 def test_a_recording_is_replayed_without_network_and_credentials(tmp_path: Path) -> None:
+    saved = tmp_path / "saved.json"
     with FakeApi(paged) as api:
         path = written(tmp_path, configured(api))
-        live = preview(tmp_path, "--config", path, "--record", "saved.json", "--json")
+        live = preview("--config", path, "--record", saved, "--json")
     path.unlink()
-    replayed = preview(tmp_path, "--replay", "saved.json", "--json")
+    replayed = preview("--replay", saved, "--json")
 
-    saved = tmp_path / "saved.json"
-    assert (live.returncode, replayed.returncode) == (0, 0)
+    assert (live.exit_code, replayed.exit_code) == (0, 0)
     assert f"Recorded to {saved}" in live.stderr
     assert json.loads(replayed.stdout) == json.loads(live.stdout)
     assert KEY not in live.stdout + live.stderr + saved.read_text()
@@ -161,9 +173,9 @@ def test_a_recording_tries_another_configuration(api: FakeApi) -> None:
 def test_nothing_is_overwritten_and_nothing_sent_when_the_recording_exists(api: FakeApi, tmp_path: Path) -> None:
     path = written(tmp_path, configured(api))
 
-    done = preview(tmp_path, "--config", path, "--record", path)
+    done = preview("--config", path, "--record", path)
 
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "exists already" in done.stderr
     assert api.asked == []
 
@@ -185,20 +197,21 @@ def test_nothing_is_overwritten_and_nothing_sent_when_the_recording_exists(api: 
 def test_a_configuration_that_cannot_be_used_is_refused_in_one_sentence(
     tmp_path: Path, configuration: Any, sentence: str
 ) -> None:
-    done = preview(tmp_path, "--config", written(tmp_path, configuration))
+    done = preview("--config", written(tmp_path, configuration))
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_the_files_of_a_preview_are_named_when_they_are_wrong(tmp_path: Path) -> None:
-    (tmp_path / "broken.json").write_text("{")
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
 
-    assert "broken.json is not valid JSON" in preview(tmp_path, "--config", "broken.json").stderr
-    assert "broken.json is not a recording" in preview(tmp_path, "--replay", "broken.json").stderr
-    assert "--config" in preview(tmp_path).stderr
-    assert preview(tmp_path, "--replay", "a", "--record", "b").returncode == 2
+    assert "broken.json is not valid JSON" in preview("--config", broken).stderr
+    assert "broken.json is not a recording" in preview("--replay", broken).stderr
+    assert "--config" in preview().stderr
+    assert preview("--replay", "a", "--record", "b").exit_code == 2
 
 
 def test_the_first_stream_is_looked_at_and_the_others_are_named() -> None:
@@ -235,11 +248,7 @@ def test_a_slow_answer_is_told_while_it_is_waited_for(api: FakeApi, tmp_path: Pa
     release = threading.Event()
     api.handler = lambda _: Answer(json={"items": []}, wait=release)
     written(tmp_path, configured(api))
-    command = [sys.executable, "-m", "relay", "preview", "--config", "mine.json"]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    with started(tmp_path, "--config", "mine.json") as running:
         assert running.stderr is not None
         assert "page 1: waiting for 127.0.0.1" in running.stderr.readline()
         release.set()
@@ -252,11 +261,7 @@ def test_an_interrupted_preview_ends_at_once(api: FakeApi, tmp_path: Path) -> No
     never = threading.Event()
     api.handler = lambda _: Answer(json=[], wait=never)
     written(tmp_path, configured(api))
-    command = [sys.executable, "-m", "relay", "preview", "--config", "mine.json", "--record", "saved.json"]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    with started(tmp_path, "--config", "mine.json", "--record", "saved.json") as running:
         eventually(lambda: api.asked, "the request arrives")
         running.send_signal(signal.SIGINT)
         output, _ = running.communicate(timeout=20)
