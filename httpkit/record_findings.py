@@ -60,7 +60,7 @@ def _told_apart(records: Sequence[JsonValue], path: str) -> Finding:
         return Finding(
             topic="Identity", verdict="warn", text=text, settings=["id_path"], suggestions=identities(records)
         )
-    text = f"Each of {len(contents):,} records has an identity of its own (id_path {path!r})."
+    text = f"{counted(list(contents), 'identity', 'identities')} in {counted(records)} (id_path {path!r})."
     return Finding(topic="Identity", verdict="pass", text=text)
 
 
@@ -201,9 +201,9 @@ def _sizes(facts: Facts) -> Finding:
     return Finding(topic="Events", verdict="pass", text=text)
 
 
-def counted(things: Sequence[object], name: str = "record") -> str:
+def counted(things: Sequence[object], name: str = "record", several: str = "") -> str:
     """How many there are: `1 record`, `1,000 records`."""
-    return f"{len(things):,} {name}{'' if len(things) == 1 else 's'}"
+    return f"{len(things):,} {name if len(things) == 1 else several or f'{name}s'}"
 
 
 def spoken(moment: datetime) -> str:
