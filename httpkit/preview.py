@@ -201,7 +201,7 @@ class Preview:
                 if self._shaping.drops(value) or self._outside(value):
                     facts.dropped += 1
                 else:
-                    yield Record(key=key, value=value, path_number=number)
+                    yield Record(key=key, content=value, path_number=number)
 
     def _outside(self, value: JsonValue) -> bool:
         settings = self._settings

@@ -26,13 +26,13 @@ from httpkit.connections import TlsSettings
 from httpkit.destinations import origin_of
 from httpkit.documents import encode_json
 from httpkit.errors import HttpkitError, SettingsError
+from httpkit.events import event_text
 from httpkit.exchanges import ExchangeLog
 from httpkit.findings import report_of
 from httpkit.intake import EVENT_BYTES
 from httpkit.preview import MOST_REQUESTS, Preview
 from httpkit.preview_facts import Access, Delivery
 from httpkit.recordings import Replay, recorded
-from httpkit.records import event_text
 from httpkit.redaction import MASK, Redactor, request_secrets
 from httpkit.stopping import Stopped
 from httpkit.throttle import RetryPolicy

@@ -7,6 +7,7 @@ from httpkit.auth import AccountSettings
 from httpkit.client import Client, Proof
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
 from httpkit.destinations import origin_of
+from httpkit.events import event_text
 from httpkit.exchanges import ExchangeLog
 from httpkit.findings import report_of
 from httpkit.intake import EVENT_BYTES
@@ -14,7 +15,7 @@ from httpkit.paging_styles import PagingSettings
 from httpkit.preview import MOST_REQUESTS, Preview
 from httpkit.preview_facts import Access, Delivery, Facts
 from httpkit.preview_report import Finding, Report
-from httpkit.records import RecordSettings, event_text
+from httpkit.records import RecordSettings
 from httpkit.redaction import Redactor
 from httpkit.request_templates import RequestSettings
 from httpkit.shaping import ShapingSettings
