@@ -8,9 +8,10 @@ VENV := .venv/bin
 INSTALL = @$(PYTHON) scripts/install.py
 ARGS ?=
 ONCE ?=
+RUNS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help python install install-dev demo serve test bench check format generate lock clean
+.PHONY: help python install install-dev demo serve test faults bench check format generate lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ serve: install ## Run the relay alone
 
 test: install-dev ## Run all tests; choose some with ARGS="-k paging"
 	@$(VENV)/python -m pytest --numprocesses auto $(ARGS)
+
+faults: install-dev ## Kill and disturb the connector in RUNS=200 seeded runs; ARGS="--seed 7" chooses others
+	@$(VENV)/python -m tests.faults --runs $(RUNS) $(ARGS)
 
 bench: install ## Measure time and memory of one action; ARGS="--json FILE" keeps the samples
 	@$(VENV)/python -m benchmarks.action $(ARGS)
