@@ -48,11 +48,13 @@ def summary_of(outcomes: list[Outcome]) -> str:
     """The totals over all runs."""
     failed = sorted(outcome.plan.seed for outcome in outcomes if outcome.problems)
     events = sum(len(outcome.plan.entries) for outcome in outcomes)
+    stops = sorted(outcome.slowest_stop for outcome in outcomes)
     kills = sum(crash.signal is signal.SIGKILL for outcome in outcomes for crash in outcome.plan.crashes)
     return (
         f"{len(outcomes)} runs, {events} events, {kills} kills: "
         f"{sum(outcome.verdict.lost for outcome in outcomes)} lost, "
-        f"{sum(outcome.verdict.repeated for outcome in outcomes)} repeated within the promise, "
+        f"{sum(outcome.verdict.repeated for outcome in outcomes)} repeated, "
+        f"stopped after {stops[len(stops) // 2]:.1f} s (median) to {stops[-1]:.1f} s, "
         f"{len(failed)} runs failed{': seeds ' + ', '.join(map(str, failed)) if failed else ''}"
     )
 
@@ -74,4 +76,7 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    try:
+        sys.exit(asyncio.run(main()))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit("interrupted")

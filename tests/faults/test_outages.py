@@ -57,9 +57,9 @@ def test_what_an_intake_that_was_down_could_not_take_arrives_when_it_is_back(tmp
         assert stage.verdict().lost > 0
         await stage.intake_server.open()
         await all_arrive(stage)
-        assert stage.verdict().problems == []
+        assert stage.verdict().lost == 0
+        assert stage.verdict().repeated <= stage.plan.batch_size, "closing broke off one acknowledgement at most"
 
-    # Breaking off the conversations may lose the acknowledgement of one push.
     play(Stage(calm_plan(), tmp_path), course)
 
 
@@ -121,9 +121,13 @@ async def outlive_a_full_disk(stage: Stage, filler: Path) -> None:
     await asyncio.sleep(3)
     assert stage.component.alive
     assert stage.platform.messages("error"), "it is told"
-    filler.unlink()
+    make_room(filler)
     await all_arrive(stage)
     await stage.component.stop(STOP_SECONDS)
+
+
+def make_room(filler: Path) -> None:
+    filler.unlink()
 
 
 def filling(filler: Path) -> Callable[[Moment], None]:

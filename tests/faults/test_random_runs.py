@@ -9,7 +9,8 @@ from tests.faults.intake import Treatment, taken
 from tests.faults.plan import plan_of
 from tests.faults.run import Run
 
-SEEDS = (1, 3, 5, 11, 19, 22, 101)
+SEEDS = (101, 111, 116, 125, 132, 152, 176)
+"""Short ones; together they page in each style but two, and end in each way."""
 
 
 def test_nothing_is_lost_and_a_crash_repeats_one_batch_at_most() -> None:
