@@ -25,7 +25,8 @@ class Component:
         account: the configuration of the account.
         settings: the configuration of the connector.
         platform_url: plays secrets and logs.
-        intake_url: where it pushes to.
+        intake_url: where it pushes to; each process is given a path of its own below it, its number, because what it
+            sent may be read when the next one is at work.
     """
 
     def __init__(
@@ -45,13 +46,13 @@ class Component:
             "TMPDIR": str(folder),
             "TOKEN": "token",
             "URL_CALLBACK": f"{platform_url}/callback",
-            "INTAKE_URL": intake_url,
             "MODULE_CONFIGURATION": json.dumps(account),
             "CONNECTOR_CONFIGURATION": json.dumps(settings),
             # Each takes a free one.
             "LIVENESS_PORT": "0",
             "METRICS_PORT": "0",
         }
+        self._intake_url = intake_url
         self._process: asyncio.subprocess.Process | None = None
         self.number = 0
         """How many processes were started; the first one is 1."""
@@ -68,7 +69,7 @@ class Component:
                 str(self.data_folder),
                 _NAME,
                 cwd=_REPOSITORY,
-                env=self._environment,
+                env={**self._environment, "INTAKE_URL": f"{self._intake_url}/{self.number}"},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

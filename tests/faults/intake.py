@@ -43,16 +43,12 @@ class Intake:
     """The intake, at the other end of the component.
 
     Args:
-        process: gives the number of the process that is at work.
         read: called when a push was read, before it is answered.
         answered: called when it was answered.
     """
 
-    def __init__(
-        self, plan: Plan, process: Callable[[], int], read: Callable[[], None], answered: Callable[[], None]
-    ) -> None:
+    def __init__(self, plan: Plan, read: Callable[[], None], answered: Callable[[], None]) -> None:
         self._plan = plan
-        self._process = process
         self._read = read
         self._answered = answered
         self._chance = Random(f"intake {plan.seed}")
@@ -71,7 +67,7 @@ class Intake:
 
     def answer(self, asked: Asked) -> Reply:
         """Store a push, or not, and say so, or not."""
-        process = self._process()
+        process = int(asked.path.split("/")[1])
         self._count(process, 1)
         self.at_once = max(self.at_once, self._under_way[1])
         document = json.loads(gzip.decompress(asked.body) if "content-encoding" in asked.headers else asked.body)
@@ -131,7 +127,7 @@ class Intake:
             self._under_way = (process, number + change)
 
     def _look_at(self, asked: Asked, events: Sequence[str]) -> None:
-        if asked.method != "POST" or asked.path != "/batch":
+        if asked.method != "POST" or not asked.path.endswith("/batch"):
             self.strange.append(f"{asked.method} {asked.path}")
         if not 0 < len(events) <= self._plan.batch_size:
             self.strange.append(f"a push of {len(events)} events")

@@ -87,8 +87,7 @@ class Run:
         elif crash.signal is signal.SIGTERM:
             self._slowest_stop = max(self._slowest_stop, time.monotonic() - self._signalled)
         await component.end()
-        # What it had sent may still wait to be read.
-        await asyncio.sleep(0.05 + crash.pause)
+        await asyncio.sleep(crash.pause)
 
     def _meet(self, moment: Moment) -> None:
         crash = self._armed

@@ -53,12 +53,7 @@ class Stage:
         self.plan = plan
         self.platform = Platform()
         self.api = Api(plan, time.time(), lambda: meet("page answered"))
-        self.intake = Intake(
-            plan,
-            process=lambda: self.component.number,
-            read=lambda: meet("push read"),
-            answered=lambda: meet("push answered"),
-        )
+        self.intake = Intake(plan, read=lambda: meet("push read"), answered=lambda: meet("push answered"))
         self.intake_server = FaultyServer(self.intake.answer)
         self._api_server = FaultyServer(self.api.answer)
         self._platform_server = FaultyServer(self.platform.answer)
