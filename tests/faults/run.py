@@ -112,10 +112,10 @@ class Run:
         await component.start()
         self._last_start = time.monotonic()
         if not await self.stage.all_arrived_and_quiet(self._patience_is_over):
-            state = "is alive" if component.alive else f"has ended with status {await component.ended(within=1)}"
             self._problems.append(
-                f"not all had arrived, or more still came, {self._patience:g} s after the last fault; "
-                f"the last process {state}"
+                f"not all had arrived, or more still came, {self._patience:g} s after the last fault"
+                if component.alive
+                else f"the last process ended with status {await component.ended(within=1)}, and no signal was sent to it"
             )
         status, seconds = await component.stop(_STOP_SECONDS)
         self._slowest_stop = max(self._slowest_stop, seconds)
