@@ -115,7 +115,7 @@ class Run:
             self._problems.append(
                 f"not all had arrived, or more still came, {self._patience:g} s after the last fault"
                 if component.alive
-                else f"the last process ended with status {await component.ended(within=1)}, and no signal was sent to it"
+                else f"the last process ended unasked, with status {await component.ended(within=1)}"
             )
         status, seconds = await component.stop(_STOP_SECONDS)
         self._slowest_stop = max(self._slowest_stop, seconds)
