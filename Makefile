@@ -9,9 +9,10 @@ INSTALL = @$(PYTHON) scripts/install.py
 ARGS ?=
 ONCE ?=
 CONFIG ?=
+RUNS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help python install install-dev demo preview serve test bench check format generate lock clean
+.PHONY: help python install install-dev demo preview serve test faults bench check format generate lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +41,9 @@ serve: install ## Run the relay alone
 
 test: install-dev ## Run all tests; choose some with ARGS="-k paging"
 	@$(VENV)/python -m pytest --numprocesses auto $(ARGS)
+
+faults: install-dev ## Kill and disturb the connector in RUNS=200 seeded runs; ARGS="--seed 7" chooses others
+	@$(VENV)/python -m tests.faults --runs $(RUNS) $(ARGS)
 
 bench: install ## Compare connectors in two minutes; ARGS=--full in forty, ARGS=action one action
 	@$(VENV)/python -m benchmarks $(ARGS)

@@ -266,7 +266,7 @@ def sources(draw: st.DrawFn, events: Sequence[Event], style: Style) -> tuple[Tim
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("style", ["link_header", "next_url", "cursor", "page", "offset"])
 @given(data=st.data(), events=histories(), first=steps, history=st.lists(steps, max_size=8))
-@settings(max_examples=200)
+@settings(max_examples=12)
 def test_every_record_is_delivered_once_whatever_befalls_the_polls(
     style: Style, data: st.DataObject, events: list[Event], first: Step, history: list[Step]
 ) -> None:
