@@ -37,6 +37,7 @@ test: install-dev ## Run all tests; choose some with ARGS="-k paging"
 	@$(VENV)/python -m pytest --numprocesses auto $(ARGS)
 
 bench: install ## Compare connectors in two minutes; ARGS=--full in forty, ARGS=action one action
+	@$(PYTHON) scripts/install.py bench || echo "The comparison goes on without the libraries that could not be installed." >&2
 	@$(VENV)/python -m benchmarks $(ARGS)
 
 check: install-dev ## Check style, types, and that the generated files are current
@@ -58,6 +59,6 @@ lock: python ## Lock the dependencies of pyproject.toml; ARGS=--regenerate takes
 	@$(PYTHON) scripts/lock.py $(ARGS)
 
 clean: ## Remove the environments and everything that can be made again
-	@rm -rf .venv .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Clean."

@@ -16,10 +16,10 @@ from rich.progress import Progress
 
 from benchmarks.measurement import BenchmarkError, measured
 from benchmarks.pages import PAGE_SIZE
-from benchmarks.roster import SDK_IMPORT, Roster
+from benchmarks.roster import PEER_INTERPRETER, SDK_IMPORT, Roster
 from benchmarks.scoreboard import Comparison, Row, Scenario, document_of, shown
 from benchmarks.targets import targets_of
-from benchmarks.trials import ROOT, Counterpart, clean_environment, counterpart, trial
+from benchmarks.trials import Counterpart, clean_environment, counterpart, trial
 
 EMPTY = Scenario(latency=0.05, events=0)
 """Its latency lets a connector wait for its first answer while its processor time is read."""
@@ -115,8 +115,7 @@ class Contest:
 
 def compare(wanted: Wanted) -> Comparison:
     """Measure everything that is wanted, showing how far it is."""
-    interpreter = ROOT / ".venv-bench" / "bin" / "python"
-    fastest = str(interpreter) if interpreter.exists() else sys.executable
+    fastest = str(PEER_INTERPRETER) if PEER_INTERPRETER.exists() else sys.executable
     with tempfile.TemporaryDirectory() as folder, counterpart(fastest) as other:
         contest = Contest(wanted, other, Path(folder))
         turns = list(contest.turns())

@@ -10,6 +10,9 @@ from pathlib import Path
 from benchmarks.trials import ROOT, Addresses, Contestant, Ending, Start, clean_environment
 from benchmarks.tutorial import write_tutorial_connector
 
+PEER_INTERPRETER = ROOT / ".venv-bench" / "bin" / "python"
+"""Runs what our own environments do not carry; `make bench` installs it."""
+
 PEERS = ROOT / "benchmarks" / "peers"
 SDK_IMPORT = ("-c", "import time, sekoia_automation.action, sekoia_automation.connector; print(time.process_time())")
 """What every module with an action and a connector imports; prints what that took."""
@@ -56,6 +59,20 @@ class Roster:
         ):
             yield Contestant(key=key, name=name, start=partial(self._ours, compress), ending=Ending.WHEN_ASKED)
         yield Contestant(key="seed", name="the tutorial's", start=self._seed, ending=Ending.WHEN_KILLED)
+        for key, name, arguments in (
+            ("sdk-next-run", "SDK next_run", ["sdk_next_run.py"]),
+            ("sdk-async", "SDK AsyncConnector", ["sdk_async.py", "plain"]),
+            ("sdk-async-tuned", "SDK AsyncConnector, tuned", ["sdk_async.py", "tuned"]),
+        ):
+            yield Contestant(key=key, name=name, start=partial(self._sdk, arguments), ending=Ending.WHEN_KILLED)
+
+        for key, name, program in (
+            ("dlt", "dlt rest_api", "dlt_rest_api.py"),
+            ("airbyte", "Airbyte declarative CDK", "airbyte_declarative.py"),
+            ("singer", "Singer SDK, in process", "singer_tap.py"),
+        ):
+            start = partial(self._program, str(PEER_INTERPRETER), program)
+            yield Contestant(key=key, name=name, start=start, ending=Ending.BY_ITSELF)
 
     def _ours(self, compress: bool, where: Addresses, folder: Path) -> Start:
         profiled = ("-m", "cProfile", "-o", str(self._profile)) if self._profile else ()
@@ -72,11 +89,19 @@ class Roster:
             environment=self._platform(where, {"url": where.api, "polling_interval": 60}),
         )
 
+    def _sdk(self, arguments: list[str], where: Addresses, folder: Path) -> Start:
+        program, *options = arguments
+        return Start(
+            command=[sys.executable, str(PEERS / program), str(folder), *options],
+            folder=self._tutorial,
+            environment=self._platform(where, {"url": where.api}),
+        )
+
     def _program(self, interpreter: str, name: str, where: Addresses, folder: Path) -> Start:
         return Start(
             command=[interpreter, str(PEERS / name), where.api, where.intake],
             folder=folder,
-            environment=clean_environment(self._workshop),
+            environment=clean_environment(self._workshop, PYTHONPATH=str(ROOT)),
         )
 
     def _platform(self, where: Addresses, settings: dict[str, object]) -> dict[str, str]:

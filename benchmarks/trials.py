@@ -202,6 +202,8 @@ def trial(contestant: Contestant, other: Counterpart, *, events: int, latency: f
     log = workshop / f"{contestant.key}.log"
     with tempfile.TemporaryDirectory(dir=workshop) as folder, log.open("wb") as output:
         start = contestant.start(other.addresses, Path(folder))
+        if not Path(start.command[0]).exists():
+            raise BenchmarkError(f"{start.command[0]} is not there; `make bench` installs it where it can.")
         other.begin(events=events, latency=latency)
         child = _Child(start, output)
         try:
