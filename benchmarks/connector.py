@@ -4,6 +4,7 @@
 """
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,11 +20,12 @@ from benchmarks.pages import PAGE_SIZE
 from benchmarks.roster import PEER_INTERPRETER, SDK_IMPORT, Roster
 from benchmarks.scoreboard import Comparison, Row, Scenario, document_of, shown
 from benchmarks.targets import targets_of
-from benchmarks.trials import Counterpart, clean_environment, counterpart, trial
+from benchmarks.trials import ROOT, Counterpart, clean_environment, counterpart, trial
 
 EMPTY = Scenario(latency=0.05, events=0)
 """Its latency lets a connector wait for its first answer while its processor time is read."""
 
+PICTURE = ROOT / "docs" / "performance.png"
 LEAST_WIDTH = 120
 """Of the output; a table cut into slices cannot be read."""
 
@@ -43,6 +45,7 @@ class Wanted:
     rounds: int
     only: list[str]
     document: Path | None
+    picture: Path | None
     profile: Path | None
 
     def takes(self, key: str) -> bool:
@@ -119,13 +122,35 @@ def compare(wanted: Wanted) -> Comparison:
     with tempfile.TemporaryDirectory() as folder, counterpart(fastest) as other:
         contest = Contest(wanted, other, Path(folder))
         turns = list(contest.turns())
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("", total=len(turns))
-            for name, run in turns:
-                progress.update(task, description=name)
-                run()
-                progress.advance(task)
+        for run in shown_progress(turns):
+            run()
     return contest.comparison
+
+
+def shown_progress(turns: list[tuple[str, Callable[[], None]]]) -> Iterator[Callable[[], None]]:
+    """Give the runs in turn and show how far they are: a bar in a terminal, otherwise a line for each."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=len(turns))
+        for place, (name, run) in enumerate(turns, start=1):
+            progress.update(task, description=name)
+            if not console.is_terminal:
+                console.print(f"{place}/{len(turns)} {name}", highlight=False)
+            yield run
+            progress.advance(task)
+
+
+def draw(document: str, picture: Path) -> None:
+    """Draw the picture, in the environment that has Matplotlib.
+
+    Raises:
+        BenchmarkError: it could not be drawn.
+    """
+    command = [str(PEER_INTERPRETER), str(ROOT / "benchmarks" / "plot.py"), str(picture)]
+    try:
+        subprocess.run(command, input=document, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BenchmarkError(f"--plot: {picture} could not be drawn ({error}); run: make bench") from error
 
 
 def read_command_line(arguments: list[str]) -> Wanted:
@@ -138,8 +163,9 @@ def read_command_line(arguments: list[str]) -> Wanted:
     parser.add_argument("--rounds", type=int, metavar="N", help="runs of each; the table holds their medians")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to FILE too")
     parser.add_argument(
-        "--profile", type=Path, metavar="FILE", help="run ours under cProfile; slower, and not to compare"
+        "--plot", type=Path, nargs="?", const=PICTURE, metavar="FILE", help="draw a PNG; default: docs/performance.png"
     )
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="flame graph (SVG) of our last run")
     given = parser.parse_args(arguments)
     for events in given.events or []:
         if events < PAGE_SIZE or events % PAGE_SIZE:
@@ -155,6 +181,7 @@ def read_command_line(arguments: list[str]) -> Wanted:
         rounds=given.rounds or (3 if given.full else 1),
         only=[name for name in given.only.split(",") if name],
         document=given.json,
+        picture=given.plot.resolve() if given.plot else None,
         profile=given.profile.resolve() if given.profile else None,
     )
 
@@ -164,15 +191,16 @@ def main(arguments: list[str]) -> int:
     wanted = read_command_line(arguments)
     try:
         comparison = compare(wanted)
+        targets = (str(target) for target in targets_of(comparison))
+        Console(width=max(Console().width, LEAST_WIDTH)).print(shown(comparison, targets))
+        document = document_of(comparison)
+        if wanted.document:
+            wanted.document.write_text(document, encoding="utf-8")
+        if wanted.picture:
+            draw(document, wanted.picture)
     except BenchmarkError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    console = Console()
-    Console(width=max(console.width, LEAST_WIDTH)).print(
-        shown(comparison, (str(target) for target in targets_of(comparison)))
-    )
-    if wanted.document:
-        wanted.document.write_text(document_of(comparison), encoding="utf-8")
     return 0
 
 

@@ -37,7 +37,7 @@ class Roster:
 
     Args:
         workshop: a folder for what they write.
-        profile: where our own runs leave their cProfile statistics, or None.
+        profile: where the last run of ours leaves its flame graph, or None.
     """
 
     def __init__(self, workshop: Path, *, profile: Path | None = None) -> None:
@@ -57,7 +57,13 @@ class Roster:
             ("ours", "this connector", True),
             ("ours-plain", "this connector, no gzip", False),
         ):
-            yield Contestant(key=key, name=name, start=partial(self._ours, compress), ending=Ending.WHEN_ASKED)
+            yield Contestant(
+                key=key,
+                name=name,
+                start=partial(self._ours, compress),
+                ending=Ending.WHEN_ASKED,
+                watcher=self._profiler(),
+            )
         yield Contestant(key="seed", name="the tutorial's", start=self._seed, ending=Ending.WHEN_KILLED)
         for key, name, arguments in (
             ("sdk-next-run", "SDK next_run", ["sdk_next_run.py"]),
@@ -75,12 +81,17 @@ class Roster:
             yield Contestant(key=key, name=name, start=start, ending=Ending.BY_ITSELF)
 
     def _ours(self, compress: bool, where: Addresses, folder: Path) -> Start:
-        profiled = ("-m", "cProfile", "-o", str(self._profile)) if self._profile else ()
         settings = {**_OURS, "url": where.api, "compress": compress}
         return Start(
-            command=[sys.executable, *profiled, str(_LAUNCHER), str(folder), "TesthttpConnector"],
+            command=[sys.executable, str(_LAUNCHER), str(folder), "TesthttpConnector"],
             environment=self._platform(where, settings),
         )
+
+    def _profiler(self) -> list[str]:
+        if self._profile is None:
+            return []
+        program = PEER_INTERPRETER.with_name("py-spy")
+        return [str(program), "record", "--threads", "--gil", "--rate", "200", "--output", str(self._profile)]
 
     def _seed(self, where: Addresses, folder: Path) -> Start:
         return Start(

@@ -121,7 +121,9 @@ def short(events: int) -> str:
 def table_of(comparison: Comparison) -> Table:
     """The medians."""
     busy = comparison.of_latency(False)
-    table = Table(title="Connectors, median of each number", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    runs = max((len(row.empty) for row in comparison.rows), default=0)
+    title = "Connectors, one run each" if runs == 1 else f"Connectors, medians of {runs} runs"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("what")
     headings = [f"events/s\n{scenario.title}" for scenario in comparison.scenarios]
     headings += [f"CPU s/M\n{scenario.title}" for scenario in comparison.scenarios]

@@ -77,12 +77,14 @@ class Contestant:
         name: its row in the table.
         start: what is started, from the addresses and an empty folder.
         ending: how it ends.
+        watcher: a command that is given `--pid` and watches each run that carries events; empty for none.
     """
 
     key: str
     name: str
     start: Callable[[Addresses, Path], Start]
     ending: Ending
+    watcher: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,6 +174,11 @@ class _Child:
         return self._process.returncode is not None
 
     @property
+    def process(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
+    @property
     def status(self) -> int | None:
         """Its exit status."""
         return self._process.returncode
@@ -206,6 +213,7 @@ def trial(contestant: Contestant, other: Counterpart, *, events: int, latency: f
             raise BenchmarkError(f"{start.command[0]} is not there; `make bench` installs it where it can.")
         other.begin(events=events, latency=latency)
         child = _Child(start, output)
+        watcher = _watcher(contestant, child) if events else None
         try:
             patience = _LEAST_PATIENCE_SECONDS + events / _SLOWEST_EVENTS_PER_SECOND
             asked_cpu = _watch(child, other, time.monotonic() + patience)
@@ -213,6 +221,8 @@ def trial(contestant: Contestant, other: Counterpart, *, events: int, latency: f
         finally:
             child.send(signal.SIGKILL)
             _wait(child, _LEAST_PATIENCE_SECONDS)
+            if watcher:
+                watcher.wait(_LEAST_PATIENCE_SECONDS)
     report = other.report()
     if failed or not report.requests:
         said = "\n".join([*report.errors, log.read_text(errors="replace")[-2000:]])
@@ -225,6 +235,12 @@ def trial(contestant: Contestant, other: Counterpart, *, events: int, latency: f
         asked_cpu=asked_cpu if asked_cpu is not None else child.cpu,
         report=report,
     )
+
+
+def _watcher(contestant: Contestant, child: _Child) -> "subprocess.Popen[bytes] | None":
+    if not contestant.watcher:
+        return None
+    return subprocess.Popen([*contestant.watcher, "--pid", str(child.process)], stdin=subprocess.DEVNULL)
 
 
 def _watch(child: _Child, other: Counterpart, deadline: float) -> float | None:
