@@ -15,12 +15,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.children import ROOT, clean_environment
 from benchmarks.measurement import BenchmarkError, measured
 from benchmarks.pages import PAGE_SIZE
 from benchmarks.roster import PEER_INTERPRETER, SDK_IMPORT, Roster
 from benchmarks.scoreboard import Comparison, Row, Scenario, document_of, shown
 from benchmarks.targets import targets_of
-from benchmarks.trials import ROOT, Counterpart, clean_environment, counterpart, trial
+from benchmarks.trials import Counterpart, counterpart, trial
 
 EMPTY = Scenario(latency=0.05, events=0)
 """Its latency lets a connector wait for its first answer while its processor time is read."""
@@ -60,12 +61,17 @@ class Contest:
         wanted: what is compared.
         other: the counterpart at work.
         workshop: a folder for what the children write.
-        advance: called after each run with the name of what comes next.
+
+    Raises:
+        BenchmarkError: none of the wanted rows exists.
     """
 
     def __init__(self, wanted: Wanted, other: Counterpart, workshop: Path) -> None:
         roster = Roster(workshop, profile=wanted.profile)
-        rows = [Row(contestant=one) for one in roster.contestants() if wanted.takes(one.key)]
+        everyone = list(roster.contestants())
+        rows = [Row(contestant=one) for one in everyone if wanted.takes(one.key)]
+        if not rows:
+            raise BenchmarkError(f"--only names no row; there are {', '.join(one.key for one in everyone)}")
         self.comparison = Comparison(scenarios=wanted.scenarios, rows=rows)
         self._wanted = wanted
         self._other = other
@@ -73,13 +79,16 @@ class Contest:
 
     def turns(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Each run to make: its name and how to make it. The first runs of all only warm up."""
-        yield "SDK import, warming up", lambda: self._import_sdk(kept=False)
+        measures_ours = any(row.contestant.key.startswith("ours") for row in self.comparison.rows)
+        if measures_ours:
+            yield "SDK import, warming up", partial(self._import_sdk, kept=False)
         for row in self.comparison.rows:
             yield f"{row.contestant.name}, warming up", partial(self._run, row, EMPTY, kept=False)
         for turn in range(self._wanted.rounds):
             shift = turn % max(1, len(self.comparison.rows))
             rows = self.comparison.rows[shift:] + self.comparison.rows[:shift]
-            yield "SDK import alone", lambda: self._import_sdk(kept=True)
+            if measures_ours:
+                yield "SDK import alone", partial(self._import_sdk, kept=True)
             for row in rows:
                 yield f"{row.contestant.name}, no events", partial(self._run, row, EMPTY)
             for scenario in self.comparison.scenarios:

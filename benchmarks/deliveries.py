@@ -90,6 +90,9 @@ def _is_faithful(text: str, pages: Pages) -> bool:
     """Does an event hold what the API gave, and nothing more than a tag?"""
     event = json.loads(text)
     identity = event["id"].encode().removeprefix(ID_MARK)
-    original = pages.records(page_of(identity))[int(identity[:3])]
+    page = pages.records(page_of(identity))
+    if not page:
+        return False
+    original = page[int(identity[:3])]
     added = event.keys() - original.keys()
     return added <= _ADDED_FIELDS and all(event.get(name) == value for name, value in original.items())

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmarks.trials import ROOT, Addresses, Contestant, Ending, Start, clean_environment
+from benchmarks.children import ROOT, Start, clean_environment
+from benchmarks.trials import Addresses, Contestant, Ending
 from benchmarks.tutorial import write_tutorial_connector
 
 PEER_INTERPRETER = ROOT / ".venv-bench" / "bin" / "python"
