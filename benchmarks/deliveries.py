@@ -27,6 +27,7 @@ class Report:
     Attributes:
         first_request: moment of the first request for a page.
         last_push: moment at which the last push was acknowledged.
+        own_cpu: seconds of processor time that the counterpart itself took between the two.
         requests: for pages.
         pushes: that were acknowledged.
         events: in all of them.
@@ -36,6 +37,7 @@ class Report:
 
     first_request: float
     last_push: float
+    own_cpu: float
     requests: int
     pushes: int
     events: int
@@ -50,6 +52,7 @@ class Deliveries:
     pushes: int = 0
     events: int = 0
     last_push: float = 0.0
+    cpu_at_last_push: float = 0.0
     _identities: list[bytes] = field(default_factory=list)
     _whole: list[bytes] = field(default_factory=list)
 
@@ -68,6 +71,7 @@ class Deliveries:
     def acknowledged(self) -> None:
         """Note that the answer to a push has been sent."""
         self.last_push = time.monotonic()
+        self.cpu_at_last_push = time.process_time()
 
     def faults(self, pages: Pages) -> Iterator[str]:
         """What is wrong with all that came, measured by what the API gave."""

@@ -43,6 +43,7 @@ class Run:
         self._pages = Pages(events, a_day_ago())
         self._events = events
         self._first_request = 0.0
+        self._cpu_at_first_request = 0.0
         self._requests = 0
         self._said_delivered = False
 
@@ -50,6 +51,7 @@ class Run:
         """The page of that number."""
         if not self._requests:
             self._first_request = time.monotonic()
+            self._cpu_at_first_request = time.process_time()
             say("asked")
         self._requests += 1
         return self._pages.body(number)
@@ -65,6 +67,7 @@ class Run:
         return Report(
             first_request=self._first_request,
             last_push=self.deliveries.last_push,
+            own_cpu=max(0.0, self.deliveries.cpu_at_last_push - self._cpu_at_first_request),
             requests=self._requests,
             pushes=self.deliveries.pushes,
             events=self.deliveries.events,

@@ -74,6 +74,11 @@ class Row:
         trials = self.full.get(scenario)
         return statistics.median(trial.peak for trial in trials) if trials else None
 
+    def counterpart_cpu(self, scenario: Scenario) -> float | None:
+        """Seconds of processor time that the other end took for a run."""
+        trials = self.full.get(scenario)
+        return statistics.median(trial.report.own_cpu for trial in trials) if trials else None
+
     @property
     def start_seconds(self) -> float | None:
         """Seconds from the start to the first request."""
@@ -161,6 +166,10 @@ def bars_of(comparison: Comparison) -> Iterator[RenderableType]:
 
 def notes_of(comparison: Comparison) -> Iterator[str]:
     """What must be known beside the numbers."""
+    for scenario in comparison.of_latency(False)[-1:]:
+        costs = [cost for cost in (row.counterpart_cpu(scenario) for row in comparison.rows) if cost]
+        if costs:
+            yield f"The API and intake alone would carry {scenario.events / max(costs):,.0f} events/s or more."
     for row in comparison.rows:
         if row.failure:
             yield f"{row.contestant.name}: not measured. {row.failure}"
