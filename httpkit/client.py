@@ -21,13 +21,13 @@ from httpkit.errors import HttpkitError, SettingsError, UnavailableError, Unexpe
 from httpkit.failures import bad_header, explained
 from httpkit.redaction import Redactor, named
 from httpkit.redirects import REDIRECTS, redirected
-from httpkit.stopping import Stopped, run_until_stopped
+from httpkit.stopping import Caller, Stopped
 from httpkit.throttle import Pace, RetryPolicy, asks_for_later, told_wait
 from httpkit.values import Request, Response
 
 EXCHANGE_FACTOR = 5
 MAX_REDIRECTS = 10
-_CHUNK_BYTES = 64 * 1024
+_CHUNK_BYTES = 256 * 1024
 _MEGABYTE = 1024 * 1024
 
 
@@ -92,6 +92,7 @@ class Client:
         self._jitter = jitter
         self._pace = Pace(settings.requests_per_minute)
         self._session = _new_session(settings)
+        self._caller = Caller(self._stop)
 
     def send(self, request: Request) -> Response:
         """Send a request and read its answer to the end, whatever its status.
@@ -103,8 +104,30 @@ class Client:
             SettingsError: the address may not be reached, or a header cannot be sent.
             httpkit.stopping.Stopped: the stop event was set.
         """
-        with self._without_secrets():
-            return run_until_stopped(lambda: self._follow(request), self._stop)
+        return self.begin(request)()
+
+    def begin(self, request: Request) -> Callable[[], Response]:
+        """Start to send a request, and go on with something else meanwhile.
+
+        Returns:
+            What waits for the answer; it raises as `send` does.
+        """
+        call = self._caller.begin(lambda: self._follow(request))
+
+        def answer() -> Response:
+            with self._without_secrets():
+                return call.result()
+
+        return answer
+
+    def pause(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            httpkit.stopping.Stopped: the stop event was set.
+        """
+        if self._stop.wait(seconds):
+            raise Stopped
 
     def sign_in(self) -> None:
         """Get the proof that a request would need, where one has to be fetched.
@@ -115,7 +138,7 @@ class Client:
         if self._proof:
             flow = self._proof.credentials.sign_in()
             with self._without_secrets():
-                run_until_stopped(lambda: self._run(flow), self._stop)
+                self._caller.begin(lambda: self._run(flow)).result()
 
     @contextmanager
     def _without_secrets(self) -> Iterator[None]:
@@ -155,6 +178,7 @@ class Client:
     def close(self) -> None:
         """Close the connections; the client is not used afterwards."""
         self._session.close()
+        self._caller.close()
 
     def _prove(self, request: Request) -> Response:
         """Run the flow of the scheme: each request that it yields is sent, the last answer is the result."""
@@ -200,16 +224,12 @@ class Client:
                     return response
                 assert failure is not None
                 raise failure
-            self._wait(wait)
-
-    def _wait(self, seconds: float) -> None:
-        if self._stop.wait(seconds):
-            raise Stopped
+            self.pause(wait)
 
     def _exchange(self, request: Request) -> Response:
         self._settings.destinations.check_url(request.url)
         prepared = self._prepared(request)
-        self._wait(self._pace.reserve(self._clocks.monotonic()))
+        self.pause(self._pace.reserve(self._clocks.monotonic()))
         start = self._clocks.monotonic()
         timeout = self._settings.timeout_seconds
         try:
@@ -265,13 +285,15 @@ class Client:
             if self._clocks.monotonic() - start > longest:
                 raise UnavailableError(
                     f"{named(request)}: the answer was still coming after {longest:g} s; "
-                    "ask for less, or raise timeout_seconds"
+                    "ask for less, or raise timeout_seconds",
+                    reached=True,
                 )
             chunks.append(chunk)
         return b"".join(chunks)
 
     def _meaning(self, request: Request, error: Exception) -> UnavailableError:
-        return UnavailableError(f"{named(request)}: {explained(error, self._settings.timeout_seconds)}")
+        sentence = f"{named(request)}: {explained(error, self._settings.timeout_seconds)}"
+        return UnavailableError(sentence, reached=not never_opened(error))
 
 
 class _FailedError(Exception):

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from http.client import HTTPException
 from ipaddress import ip_address
 from typing import Any
@@ -24,6 +25,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 from urllib3.response import HTTPResponse
 
+from httpkit.deadlines import Watchdog
 from httpkit.destinations import DestinationPolicy
 from httpkit.errors import SettingsError, UnavailableError
 from httpkit.files import unnamed_file
@@ -60,7 +62,10 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
     def __init__(self, policy: DestinationPolicy, tls: TlsSettings, *, longest_seconds: float) -> None:
         self._policy = policy
         self._longest_seconds = longest_seconds
-        self._context = tls_context(tls)
+        self._watchdog = Watchdog()
+        self._context = cache(lambda: tls_context(tls))
+        if tls.ca_certificate or tls.client_certificate or tls.client_key:
+            self._context()  # what is wrong with them shows now; otherwise it waits, since it takes long to make
         if not tls.verify_tls:
             # The user has said so in the settings; a warning for each request would bury the log.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -68,16 +73,16 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools for direct connections."""
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-        http, https = _checked_pools(self._policy, self._longest_seconds)
+        super().init_poolmanager(*args, **kwargs)
+        http, https = _checked_pools(self._policy, self._context, self._longest_seconds, self._watchdog)
         self.poolmanager.pool_classes_by_scheme = {"http": http, "https": https}
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Make the pools for connections through a proxy."""
-        manager = super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)
+        manager = super().proxy_manager_for(proxy, **kwargs)
         # The user has chosen the proxy himself, so it may stand in a private network.
         policy = DestinationPolicy(allow_private_networks=True)
-        http, https = _checked_pools(policy, self._longest_seconds)
+        http, https = _checked_pools(policy, self._context, self._longest_seconds, self._watchdog)
         manager.pool_classes_by_scheme = {"http": http, "https": https}
         return manager
 
@@ -127,21 +132,25 @@ def _short(error: Exception) -> str:
 
 
 def _checked_pools(
-    policy: DestinationPolicy, longest_seconds: float
+    policy: DestinationPolicy, context: Callable[[], ssl.SSLContext], longest_seconds: float, watchdog: Watchdog
 ) -> tuple[type[HTTPConnectionPool], type[HTTPSConnectionPool]]:
     class CheckedHttpConnection(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             return _connect(self, policy)
 
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
-            return _guarded(self, super().getresponse, longest_seconds)
+            return _guarded(self, super().getresponse, longest_seconds, watchdog)
 
     class CheckedHttpsConnection(HTTPSConnection):
+        def connect(self) -> None:
+            self.ssl_context = context()
+            super().connect()
+
         def _new_conn(self) -> socket.socket:
             return _connect(self, policy)
 
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
-            return _guarded(self, super().getresponse, longest_seconds)
+            return _guarded(self, super().getresponse, longest_seconds, watchdog)
 
     class CheckedHttpPool(HTTPConnectionPool):
         ConnectionCls = CheckedHttpConnection
@@ -155,7 +164,8 @@ def _checked_pools(
 class _Guard:
     """Breaks a connection when an exchange takes too long: the timeout of a socket starts anew with each byte."""
 
-    def __init__(self, connection: HTTPConnection, seconds: float) -> None:
+    def __init__(self, connection: HTTPConnection, seconds: float, watchdog: Watchdog) -> None:
+        self._watchdog = watchdog
         # The connection itself lets go of its socket when the server announces that it will close it. Weak, so that
         # an error which keeps this object does not keep the socket open.
         self._socket = weakref.ref(connection.sock)
@@ -170,16 +180,12 @@ class _Guard:
         Raises:
             TimeoutError: it was too long, also when the block took the broken connection for a regular end.
         """
-        timer = threading.Timer(max(0.0, self._end - time.monotonic()), self._break)
-        timer.daemon = True
-        timer.start()
         try:
-            yield
+            with self._watchdog.watching(self._end, self._break):
+                yield
         except (OSError, HTTPException, HTTPError):
             self._check()
             raise
-        finally:
-            timer.cancel()
         self._check()
 
     def _break(self) -> None:
@@ -194,9 +200,11 @@ class _Guard:
             raise TimeoutError(f"the answer was still coming after {self._seconds:g} s") from None
 
 
-def _guarded(connection: HTTPConnection, read_head: Callable[[], HTTPResponse], seconds: float) -> HTTPResponse:
+def _guarded(
+    connection: HTTPConnection, read_head: Callable[[], HTTPResponse], seconds: float, watchdog: Watchdog
+) -> HTTPResponse:
     """Read the head of an answer within the time of the exchange; the rest of it is for the body."""
-    guard, response = _Guard(connection, seconds), None
+    guard, response = _Guard(connection, seconds, watchdog), None
     try:
         with guard.watching():
             response = read_head()

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from httpkit.client import Client
 from httpkit.errors import SettingsError
@@ -67,11 +69,11 @@ class Details:
             return record
         selected = self._selector.select(request, response)
         if self._settings.detail_mode == "records":
-            return replace(record, parts=tuple(selected.records))
+            return msgspec.structs.replace(record, parts=tuple(selected.records))
         detail = selected.content
         if self._settings.detail_mode == "merge" and isinstance(record.value, dict) and isinstance(detail, dict):
             detail = {**record.value, **detail}
-        return replace(record, parts=(detail,))
+        return msgspec.structs.replace(record, parts=(detail,))
 
     def _request_for(self, value: JsonValue) -> Request:
         own: dict[str, JsonValue] = {"id": self._id(value) if self._id else None}

@@ -51,12 +51,21 @@ class UnavailableError(HttpkitError):
     Args:
         status: the HTTP status code, None when there was no complete answer.
         retry_after: seconds to wait before asking again, None when the server did not say.
+        reached: did a connection stand, so that the trouble may lie in what was asked for?
     """
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        reached: bool = False,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
+        self.reached = reached
 
 
 class UnexpectedShapeError(HttpkitError):

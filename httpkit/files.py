@@ -37,7 +37,7 @@ def replace_content(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def on_disk(path: Path) -> bool:
     return isinstance(path, (PosixPath, WindowsPath))
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Make a rename survive a power cut, which the flush of the file alone does not (fsync(2))."""
     if os.name != "posix":  # elsewhere a folder cannot be opened
         return

@@ -52,7 +52,7 @@ def decode(response: Response, expected: Format, *, limit: int) -> JsonValue:
         raise ValueError("it is an HTML page")
     if body is not response.body:
         response = replace(response, body=body)
-    kind = _kind_of(response) if expected == "auto" else expected
+    kind = kind_of(response) if expected == "auto" else expected
     if kind == "auto":
         return _json_or_lines(body)
     return _DECODERS[kind](response)
@@ -72,7 +72,8 @@ def _unpacked(body: bytes, limit: int) -> bytes:
     return content
 
 
-def _kind_of(response: Response) -> Format:
+def kind_of(response: Response) -> Format:
+    """The format that an answer says it has; `auto` when it does not, or says JSON."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower().rpartition("/")[2]
     found: Format = next((form for word, form in _TYPES.items() if word in kind), "auto")
     # Some servers call all that they send XML.

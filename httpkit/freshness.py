@@ -1,17 +1,22 @@
 """What is new: the identity of a record, and the keys of those delivered before; nothing here is written to disk."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from hashlib import blake2b
 
 import msgspec
 
+from httpkit.key_sets import KeySet
 from httpkit.paths import compile_path
-from httpkit.values import JsonValue
+from httpkit.values import JsonValue, SlicedRecord, value_of
 
 KEY_BYTES = 16
 
 KeyOf = Callable[[JsonValue], bytes]
+
+_OF_IDENTITY = blake2b(digest_size=KEY_BYTES, person=b"id")
+_OF_RECORD = blake2b(digest_size=KEY_BYTES, person=b"record")
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def key_of(id_path: str) -> KeyOf:
@@ -27,75 +32,146 @@ def key_of(id_path: str) -> KeyOf:
 
     def key(record: JsonValue) -> bytes:
         identity = find(record) if find else None
-        if _is_absent(identity):
-            return _digest(b"record", record)
-        return _digest(b"id", identity)
+        return key_of_record(record) if is_absent(identity) else key_of_identity(identity)
 
     return key
 
 
-class SeenKeys:
-    """The keys of delivered records, oldest first, and which of them the API showed in the poll under way.
-
-    Args:
-        keys: remembered from before, oldest first.
-        limit: above it, keys that the API no longer shows are forgotten; those it still shows never are.
-    """
-
-    def __init__(self, keys: Iterable[bytes] = (), *, limit: int = 1_000_000) -> None:
-        self._polls = 0
-        self._shown = dict.fromkeys(keys, 0)
-        self._limit = limit
-
-    def __contains__(self, key: bytes) -> bool:
-        return key in self._shown
-
-    def __len__(self) -> int:
-        return len(self._shown)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._shown)
-
-    def begin_poll(self) -> None:
-        """From now on no key was shown yet; a poll that reads several windows counts as several."""
-        self._polls += 1
-
-    def shown_in_poll(self, key: bytes) -> bool:
-        """Was the key on an earlier page of this poll?"""
-        return self._shown.get(key) == self._polls
-
-    def show(self, keys: Iterable[bytes]) -> None:
-        """Note that these keys were on a page of this poll; those not remembered yet are not added."""
-        for key in keys:
-            if key in self._shown:
-                self._shown[key] = self._polls
-
-    def add(self, keys: Iterable[bytes]) -> None:
-        """Remember the keys of delivered records."""
-        for key in keys:
-            self._shown[key] = self._polls
-
-    def forget_beyond_limit(self) -> int:
-        """Forget the oldest keys that the last poll, read to its end, did not show; how many were forgotten."""
-        surplus = len(self._shown) - self._limit
-        if surplus <= 0:
-            return 0
-        gone = [key for key, poll in self._shown.items() if poll != self._polls][:surplus]
-        for key in gone:
-            del self._shown[key]
-        return len(gone)
+def key_of_identity(identity: JsonValue) -> bytes:
+    """The key of the record with an identity."""
+    return _digest(_OF_IDENTITY, identity)
 
 
-def _is_absent(identity: JsonValue) -> bool:
+def key_of_record(record: JsonValue | SlicedRecord) -> bytes:
+    """The key of a record that has no identity but what it holds."""
+    return _digest(_OF_RECORD, value_of(record))
+
+
+def is_absent(identity: JsonValue) -> bool:
     """Does it identify nothing? A path such as `[a, b]` gives a list even when a record has neither."""
     if isinstance(identity, (list, dict)):
-        return all(_is_absent(part) for part in (identity.values() if isinstance(identity, dict) else identity))
+        return all(is_absent(part) for part in (identity.values() if isinstance(identity, dict) else identity))
     return identity is None or identity == ""
 
 
-def _digest(kind: bytes, value: JsonValue) -> bytes:
+class SeenKeys:
+    """The keys of delivered records, and which of them the API showed in the window under way.
+
+    A key is *given* while its record is on its way, and remembered once `add` confirms the delivery. Remembered keys
+    are *live* as long as the last window that was read showed them; live keys are never forgotten.
+
+    One thread reads (`begin`, `is_new`, `shown`), another one may confirm (`add`).
+
+    Args:
+        keys: remembered from before.
+        limit: number of keys that are kept although the API no longer shows them; half of it is forgotten at once.
+    """
+
+    def __init__(self, keys: Iterable[bytes] = (), *, limit: int = 1_000_000) -> None:
+        self.limit = limit
+        self.repeats = 0
+        self._window, self._latest = KeySet(), KeySet(keys)
+        self._older, self._oldest = KeySet(), KeySet()
+        self._given: dict[bytes, int] = {}
+        self._number = 0
+        self._name: Hashable = None
+        self._forgotten = 0
+
+    def __contains__(self, key: bytes) -> bool:
+        return any(key in keys for keys in (self._window, self._latest, self._older, self._oldest))
+
+    def __len__(self) -> int:
+        return len(self._window) + len(self._latest) + len(self._older) + len(self._oldest)
+
+    def begin_poll(self) -> None:
+        """Records that were given and never confirmed are new again."""
+        self._given.clear()
+
+    def begin(self, window: Hashable = None) -> None:
+        """From now on no key was shown yet.
+
+        Args:
+            window: what is read. Reading the same window again, or going on with it, leaves its keys live; so does
+                None, which stands for something that is read beside the windows.
+        """
+        shown, self._window = self._window, KeySet()
+        self._number += 1
+        if window is None or window == self._name:
+            self._latest.absorb(shown)
+            return
+        if self._name is not None:
+            self._retire(self._latest)
+            self._latest = shown
+        else:
+            self._latest.absorb(shown)
+        self._name, self.repeats = window, 0
+
+    def shown(self, key: bytes) -> bool:
+        """Was the key on an earlier page of this window?"""
+        return self._given.get(key) == self._number or key in self._window
+
+    def show(self, keys: Sequence[bytes]) -> list[bool]:
+        """The API shows the records of a page: for each, was it delivered before, or is it on its way?"""
+        known = [key in self._given for key in keys]
+        for key in keys if any(known) else ():
+            if key in self._given:
+                self._given[key] = self._number
+        for remembered in (self._window, self._latest, self._older, self._oldest):
+            if not len(remembered):
+                continue
+            held = remembered.holds(keys)
+            if any(held):
+                known = [one or other for one, other in zip(known, held, strict=True)]
+                self._move(remembered, [key for key, one in zip(keys, held, strict=True) if one])
+        return known
+
+    def _move(self, remembered: KeySet, keys: Iterable[bytes]) -> None:
+        """These keys are live again."""
+        if remembered is not self._window:
+            moved = [key for key in keys if remembered.discard(key)]
+            self._window.add(moved)
+            self.repeats += len(moved)
+
+    def give(self, keys: Iterable[bytes]) -> None:
+        """The records of these keys are on their way."""
+        self._given.update(dict.fromkeys(keys, self._number))
+
+    def add(self, keys: Iterable[bytes]) -> None:
+        """Remember the keys of delivered records."""
+        here, before = list[bytes](), list[bytes]()
+        for key in keys:
+            number = self._given.pop(key, None)
+            # Meanwhile the next window may have begun, which has not shown the keys of the one before.
+            if number == self._number or (number is None and key not in self):
+                here.append(key)
+            elif number is not None:
+                before.append(key)
+        self._window.add(here)
+        self._latest.add(before)
+
+    def forget_beyond_limit(self) -> int:
+        """How many keys were forgotten since the last call; they were those that the API has not shown for longest."""
+        forgotten, self._forgotten = self._forgotten, 0
+        return forgotten
+
+    def _retire(self, keys: KeySet) -> None:
+        if not len(self._older):
+            self._older = keys
+        else:
+            self._older.absorb(keys)
+        if len(self._older) > self.limit // 2:
+            self._forgotten += len(self._oldest)
+            self._oldest, self._older = self._older, KeySet()
+        if len(self._oldest) > self.limit:
+            self._forgotten += len(self._oldest)
+            self._oldest = KeySet()
+
+
+def _digest(kind: "blake2b", value: JsonValue) -> bytes:
     try:
-        text = msgspec.json.encode(value, order="deterministic")
+        text = _encode(value)
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8 form, but an escape
         text = json.dumps(value, sort_keys=True).encode()
-    return blake2b(text, digest_size=KEY_BYTES, person=kind).digest()
+    digest = kind.copy()
+    digest.update(text)
+    return digest.digest()

@@ -1,29 +1,42 @@
-"""Delivery to a Sekoia intake: batches within its limits, each one acknowledged or raised as an error.
+"""Delivery to a Sekoia intake: batches within its limits, each event acknowledged, refused for good, or tried again.
 
 Protocol: `POST <intake>/batch` with `{"intake_key": "…", "jsons": ["<event>", …]}`, answered by one id per event in
 `event_ids`; a payload holds at most 10 MiB and an event at most 250 000 bytes.
 """
 
-import gzip
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
+from isal import igzip
 
 from httpkit.client import Client
 from httpkit.documents import decode_json, encode_json
-from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
+from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.records import check_status
-from httpkit.values import Request, Response
+from httpkit.redaction import named
+from httpkit.text import excerpt
+from httpkit.values import JsonValue, Request, Response
 
 EVENT_BYTES = 250_000
 _PAYLOAD_BYTES = 10 * 1024 * 1024
 _GZIP_LEVEL = 1
+_ABOUT_EVENTS = frozenset({400, 413, 422})
+"""Statuses that may speak of what is in a push; the other refusals speak of the intake or of its address."""
+
+_REFUSALS_TO_DOUBT = 10
+_TRIES_WITHOUT_ID = 3
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
-    """A record in the form in which it is delivered.
+def too_large(text: str) -> bool:
+    """Is an event over the limit of the intake, which counts UTF-8 bytes?"""
+    # A character takes at most four bytes, so most events need no encoding to be judged.
+    return len(text) * 4 > EVENT_BYTES and len(text.encode("utf-8", "surrogatepass")) > EVENT_BYTES
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An event in the form in which it is delivered; a struct, because a page has thousands.
 
     Attributes:
         key: identity of the record, 16 bytes; None for all but the last event of a record that gives several.
@@ -35,9 +48,8 @@ class Event:
 
     @property
     def too_large(self) -> bool:
-        """Is it over the limit of the intake, which counts UTF-8 bytes?"""
-        # A character takes at most four bytes, so most events need no encoding to be judged.
-        return len(self.text) * 4 > EVENT_BYTES and len(self.text.encode("utf-8", "surrogatepass")) > EVENT_BYTES
+        """Is it over the limit of the intake?"""
+        return too_large(self.text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,14 +57,55 @@ class Push:
     """Events that travel in one request.
 
     Attributes:
-        count: number of events.
-        keys: of the records that are delivered whole with this push, in order.
-        payload: the encoded request body, without compression.
+        events: in order.
+        body: what is sent; None makes it when it is sent.
+    """
+
+    events: Sequence[Event]
+    body: bytes | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of events."""
+        return len(self.events)
+
+    @property
+    def keys(self) -> list[bytes]:
+        """Of the records that are delivered whole with this push, in order."""
+        return [event.key for event in self.events if event.key is not None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """An event that the intake will never take.
+
+    Attributes:
+        key: identity of its record; None when another event of the same record carries it.
+        text: the event.
+        reason: why, in words.
+    """
+
+    key: bytes | None
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivered:
+    """Events whose fate is known.
+
+    Attributes:
+        count: number of events that the intake has acknowledged.
+        keys: of the records that need not be delivered again, refused ones included.
     """
 
     count: int
     keys: Sequence[bytes]
-    payload: bytes
+    refusals: Sequence[Refusal] = field(default=())
+
+
+Trouble = Callable[[HttpkitError, float], None]
+"""Told why a push could not be delivered yet; waits for so many seconds, after which it is tried again."""
 
 
 class Intake:
@@ -64,9 +117,19 @@ class Intake:
         key: the intake key.
         batch_size: most events in one request.
         compress: send with gzip.
+        trouble: called before each further try; None waits without a word.
     """
 
-    def __init__(self, client: Client, *, url: str, key: str, batch_size: int = 1000, compress: bool = True) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        url: str,
+        key: str,
+        batch_size: int = 1000,
+        compress: bool = True,
+        trouble: Trouble | None = None,
+    ) -> None:
         if batch_size < 1:
             raise SettingsError("batch_size", f"{batch_size} is too small; use 1 or more")
         self._client = client
@@ -74,37 +137,91 @@ class Intake:
         self._head = b'{"intake_key":' + msgspec.json.encode(key) + b',"jsons":['
         self._batch_size = batch_size
         self._compress = compress
+        self._trouble = trouble or (lambda error, seconds: client.pause(seconds))
 
-    def pushes(self, events: Iterable[Event]) -> Iterator[Push]:
+    def pushes(self, events: Sequence[Event]) -> Iterator[Push]:
         """Pack events into as few requests as the limits allow, in order; none may be too large."""
-        room = _PAYLOAD_BYTES - len(self._head) - 2
-        keys: list[bytes] = []
-        parts: list[bytes] = []
-        size = 0
-        for event in events:
-            # The limit counts the encoded form, in which quotes and backslashes take two bytes.
-            part = encode_json(event.text)
-            if parts and (len(parts) == self._batch_size or size + len(part) > room):
-                yield self._push(keys, parts)
-                keys, parts, size = [], [], 0
-            if event.key is not None:
-                keys.append(event.key)
-            parts.append(part)
-            size += len(part) + 1
-        if parts:
-            yield self._push(keys, parts)
+        for start in range(0, len(events), self._batch_size):
+            batch = events[start : start + self._batch_size]
+            payload = self._payload(batch)
+            if len(payload) <= _PAYLOAD_BYTES:
+                yield Push(events=batch, body=self._packed(payload))
+            else:
+                yield from self._smaller_pushes(batch)
 
-    def deliver(self, push: Push) -> None:
-        """Send a push; returns when the intake has acknowledged each of its events.
+    def payload(self, push: Push) -> bytes:
+        """The body of a push before it is compressed."""
+        return self._payload(push.events)
+
+    def deliver(self, push: Push) -> Iterator[Delivered]:
+        """Send a push until the fate of each of its events is known; in order, and piece by piece.
+
+        A push that cannot be taken whole is halved until the event that is refused is alone. An intake that is away,
+        busy, or answers nonsense is tried again for as long as the process runs.
 
         Raises:
             SettingsError: the intake key was refused, or the intake is at another address.
-            RefusedError: the intake will not take this push.
-            UnavailableError: the intake cannot be reached, is busy, or acknowledged only a part.
-            UnexpectedShapeError: what answered is not an intake.
+            RefusedError: the intake takes none of the events, which speaks against itself and not against them.
+            httpkit.stopping.Stopped: the stop event was set.
         """
-        request = self._request(push)
-        response = self._client.send(request)
+        waiting, refused, taken = [push], list[Delivered](), False
+        while waiting:
+            piece = waiting.pop()
+            outcome = self._outcome(piece)
+            if isinstance(outcome, Delivered):
+                taken = taken or outcome.count > 0
+                yield from [*refused, outcome]
+                refused = []
+            elif piece.count > 1:
+                half = piece.count // 2
+                waiting += [Push(events=piece.events[half:]), Push(events=piece.events[:half])]
+            else:
+                refused.append(_refusal(piece.events[0], outcome))
+                if not taken and len(refused) >= _REFUSALS_TO_DOUBT:
+                    raise outcome
+                if taken:
+                    yield from refused
+                    refused = []
+        yield from refused
+
+    def _smaller_pushes(self, events: Sequence[Event]) -> Iterator[Push]:
+        """Pack events that are too much for one request."""
+        room = _PAYLOAD_BYTES - len(self._payload([]))
+        start, size = 0, 0
+        for place, event in enumerate(events):
+            # The limit counts the encoded form, in which quotes and backslashes take two bytes.
+            length = len(encode_json(event.text)) + 1
+            if place > start and size + length - 1 > room:
+                yield Push(events=events[start:place])
+                start, size = place, 0
+            size += length
+        yield Push(events=events[start:])
+
+    def _payload(self, events: Sequence[Event]) -> bytes:
+        texts = [event.text for event in events]
+        return b"".join((self._head, encode_json(texts)[1:-1], b"]}"))
+
+    def _packed(self, payload: bytes) -> bytes:
+        return igzip.compress(payload, _GZIP_LEVEL) if self._compress else payload
+
+    def _outcome(self, push: Push) -> Delivered | RefusedError:
+        """Send until there is an answer that decides; an error stands for "not these events together"."""
+        request, tries = self._request(push), 0
+        while True:
+            try:
+                outcome = self._answered(push, self._client.send(request))
+                if not (isinstance(outcome, RefusedError) and outcome.status < 400 and push.count == 1):
+                    return outcome
+                if tries + 1 >= _TRIES_WITHOUT_ID:
+                    return outcome
+                trouble: HttpkitError = outcome
+            except (UnavailableError, UnexpectedShapeError) as error:
+                trouble = error
+            pause = _pause(trouble, tries)
+            tries += 1
+            self._trouble(trouble, pause)
+
+    def _answered(self, push: Push, response: Response) -> Delivered | RefusedError:
         if response.status in {401, 403}:
             raise SettingsError(
                 "intake_key", f"the intake refused it ({response.status}); copy it from Sekoia.io again"
@@ -113,12 +230,16 @@ class Intake:
             raise SettingsError(
                 "intake_server", f"it answers with a redirect ({response.status}); use its final address"
             )
+        if response.ok:
+            return _acknowledgement(push, response)
+        request = Request(method="POST", url=self._url)
+        what = f"{named(request)}: {response.status} {response.reason}{excerpt(response, self._client.clean)}"
+        if response.status in _ABOUT_EVENTS:
+            return RefusedError(what, status=response.status)
+        if 400 <= response.status < 500 and response.status not in {408, 425, 429}:
+            raise UnavailableError(f"{what}; check intake_server", status=response.status)
         check_status(request, response, self._client.clean)
-        acknowledged = _acknowledged(response)
-        if acknowledged < push.count:
-            raise UnavailableError(
-                f"the intake acknowledged {acknowledged} of {push.count} events; they are sent again later"
-            )
+        raise AssertionError("check_status raises for all that is not a success")
 
     def _request(self, push: Push) -> Request:
         headers = {"Content-Type": "application/json"}
@@ -128,17 +249,26 @@ class Intake:
             method="POST",
             url=self._url,
             headers=headers,
-            body=gzip.compress(push.payload, _GZIP_LEVEL, mtime=0) if self._compress else push.payload,
+            body=push.body or self._packed(self.payload(push)),
             body_format="raw",
             follow_redirects=False,  # the body holds the intake key, which must not go to another server
         )
 
-    def _push(self, keys: Sequence[bytes], parts: Sequence[bytes]) -> Push:
-        return Push(count=len(parts), keys=tuple(keys), payload=self._head + b",".join(parts) + b"]}")
+
+def _pause(trouble: HttpkitError, tries: int) -> float:
+    """Seconds until the next try."""
+    back_off = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(tries, 10))
+    told = trouble.retry_after if isinstance(trouble, UnavailableError) else None
+    return max(back_off, told or 0.0)
 
 
-def _acknowledged(response: Response) -> int:
-    """How many events an answer of the intake acknowledges."""
+def _refusal(event: Event, error: RefusedError) -> Delivered:
+    refusal = Refusal(key=event.key, text=event.text, reason=error.message)
+    return Delivered(count=0, keys=[event.key] if event.key else (), refusals=[refusal])
+
+
+def _acknowledgement(push: Push, response: Response) -> Delivered | RefusedError:
+    """What the answer says of each event; a part that is not acknowledged is told from the others by halving."""
     try:
         answer = decode_json(response.body)
     except ValueError:
@@ -148,4 +278,21 @@ def _acknowledged(response: Response) -> int:
         raise UnexpectedShapeError(
             "the answer to the push is not that of a Sekoia intake (no event_ids); check intake_server"
         )
-    return len(ids)
+    taken = [one for one in ids if one is not None]
+    if len(taken) >= push.count:
+        return Delivered(count=push.count, keys=push.keys)
+    if len(ids) == push.count and push.count > 1:
+        return _by_event(push, ids)
+    return RefusedError(f"the intake acknowledged {len(taken)} of {push.count} events", status=response.status)
+
+
+def _by_event(push: Push, ids: Sequence[JsonValue]) -> Delivered:
+    """Each event has its place in the answer, which is null where it was refused."""
+    error = RefusedError("the intake gave no id for the event", status=200)
+    refusals = [
+        refusal
+        for event, one in zip(push.events, ids, strict=True)
+        if one is None
+        for refusal in _refusal(event, error).refusals
+    ]
+    return Delivered(count=push.count - len(refusals), keys=push.keys, refusals=refusals)

@@ -1,66 +1,37 @@
-"""What a source remembers between polls and across restarts; the only file that writes to disk or an object store.
+"""What a source remembers between polls and across restarts, and when it becomes durable.
 
 A folder holds, for one source:
 
-* ``state.json``: one document with its checksum; it names the key files that belong to it, so writing it is the
-  commit of everything before.
-* ``state.previous.json``: the generation before, used when the newest is damaged.
-* ``keys-<number>``: keys of delivered records, 16 bytes each, never changed once written.
+* ``state.json`` and ``state.previous.json``: the newest state and the one before, each with its checksum. They take
+  turns: the older one is overwritten, so that a valid one is there at any moment. A state names the key files that
+  belong to it and holds the newest keys itself; writing it is the commit of everything before.
+* ``keys-<number>-<owner>``: keys of delivered records, 16 bytes each; what a state names of them never changes.
 * ``quarantine/<key>.json``: events that cannot be delivered, each with its reason.
 
 After a crash at any point the old or the new state is found. A folder with state files of which none is valid is an
 error, since starting from nothing would deliver everything again or, worse, skip what was missed.
 """
 
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
+from httpkit.disk_folder import DiskFolder
 from httpkit.documents import encode_json
-from httpkit.errors import SettingsError, UnavailableError
-from httpkit.files import on_disk, replace_content
+from httpkit.errors import SettingsError
+from httpkit.files import replace_content
+from httpkit.folders import OvertakenError, failures, failures_named
 from httpkit.freshness import KEY_BYTES, SeenKeys
+from httpkit.key_files import DamagedError, KeyFiles
+from httpkit.state_document import KeyFile, State, decode_state, encode_state
 from httpkit.values import Position
 
-_FORMAT = 1
-_STATE, _PREVIOUS = "state.json", "state.previous.json"
-
-
-class _KeyFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of keys as the state document names it."""
-
-    name: str
-    count: int
-    checksum: str
-
-
-class _State(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of the state document."""
-
-    source: str
-    position: Position = Position()
-    next_number: int = 1
-    key_files: tuple[_KeyFile, ...] = ()
-
-
-class _Document(msgspec.Struct, frozen=True, kw_only=True):
-    """The state document: the state as text, so that the checksum is over the very bytes that are read."""
-
-    format: int
-    checksum: str
-    state: msgspec.Raw
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Generation:
-    """A valid state document with the keys it names."""
-
-    state: _State
-    keys: Sequence[bytes]
+_DOCUMENTS = ("state.json", "state.previous.json")
+_FORGOTTEN_SHARE = 0.25
+"""The files are written again once they hold more forgotten keys than this share of the others."""
 
 
 class Memory:
@@ -72,28 +43,22 @@ class Memory:
         key_limit: largest number of keys kept of records that the API no longer shows.
 
     Raises:
-        SettingsError: there are state files, and none of them is valid.
+        SettingsError: there are state files, and none of them is valid, or a newer version wrote them.
         UnavailableError: the folder cannot be read.
     """
 
     def __init__(self, folder: Path, *, source: str, key_limit: int = 1_000_000) -> None:
-        self._folder = folder
-        with _failures_named(folder):
-            newest, previous = self._load(_STATE), self._load(_PREVIOUS)
-        generation = newest or previous
-        if generation is None and self._has_state_files():
-            raise SettingsError(
-                "memory",
-                f"the state files in {folder} are damaged; restore them from a backup, "
-                "or delete the folder to read the source again from its start",
-            )
-        generation = generation or _Generation(state=_State(source=source), keys=())
-        self._state = generation.state
-        self._newest_is_valid = newest is not None
-        self._previous_names = _names(previous.state) if previous else frozenset()
-        self.seen = SeenKeys(generation.keys, limit=key_limit)
-        with _failures_named(folder):
-            self._remove_all_but(_names(self._state) | self._previous_names)
+        self._path = folder
+        self._folder = DiskFolder(folder)
+        self._owner = secrets.token_hex(4)
+        self._key_files = KeyFiles(self._folder, owner=self._owner)
+        self._state, self._document = State(source=source), _DOCUMENTS[1]
+        self._previous: State | None = None
+        self._number = 0
+        self._forgotten = 0
+        with failures_named(f"the memory in {folder}"):
+            self.seen = self._load(key_limit)
+            self._remove_leftovers()
 
     @property
     def source(self) -> str:
@@ -113,21 +78,27 @@ class Memory:
 
         Raises:
             UnavailableError: they could not be written; nothing is remembered.
+            SettingsError: another process has changed the memory.
         """
         position = position or self._state.position
         if not keys and position == self._state.position:
             return
-        with _failures_named(self._folder):
-            kept, content = self._merging_tail(keys) if keys else (self._state.key_files, b"")
-            self._commit(kept, content, position)
+        with self._changing() as number:
+            files, tail = self._state.key_files, b"".join((self._state.tail, *keys))
+            if len(tail) > self._folder.tail_keys * KEY_BYTES:
+                files, tail = self._key_files.add(files, tail, number), b""
+            self._commit(number, files, tail, position)
         self.seen.add(keys)
 
     def close_poll(self) -> None:
         """After a poll that was read to its end: forget keys beyond the limit that the API no longer shows."""
-        if not self.seen.forget_beyond_limit():
+        self._forgotten += self.seen.forget_beyond_limit()
+        if self._forgotten <= _FORGOTTEN_SHARE * len(self.seen):
             return
-        with _failures_named(self._folder):
-            self._commit((), b"".join(self.seen), self._state.position)
+        with self._changing() as number:
+            files = self._key_files.rewrite(self._state, self.seen.__contains__, number)
+            self._commit(number, files, b"", self._state.position)
+        self._forgotten = 0
 
     def quarantine(self, key: bytes, event: str, reason: str) -> None:
         """Keep an event that cannot be delivered, so that a person can look at it.
@@ -135,107 +106,73 @@ class Memory:
         Raises:
             UnavailableError: it could not be written.
         """
-        with _failures_named(self._folder):
-            folder = self._folder / "quarantine"
+        with failures_named(f"the memory in {self._path}"):
+            folder = self._path / "quarantine"
             folder.mkdir(parents=True, exist_ok=True)
             replace_content(folder / f"{key.hex()}.json", encode_json({"reason": reason, "event": event}))
 
-    def _merging_tail(self, keys: Sequence[bytes]) -> tuple[tuple[_KeyFile, ...], bytes]:
-        """The key files that stay, and the content of the new one.
+    def _load(self, key_limit: int) -> SeenKeys:
+        """Find the newest valid state and read its keys."""
+        contents = {name: content for name in _DOCUMENTS if (content := self._folder.read(name)) is not None}
+        states = {name: state for name, content in contents.items() if (state := decode_state(content))}
+        self._number = max((state.next_number for state in states.values()), default=1) - 1
+        for name in sorted(states, key=lambda name: states[name].next_number, reverse=True):
+            state = states.pop(name)
+            try:
+                seen = SeenKeys(self._key_files.keys(state), limit=key_limit)
+            except DamagedError:
+                continue
+            self._document, self._state = name, state
+            self._previous = next(iter(states.values()), None)
+            self._key_files.settle(state.key_files)
+            return seen
+        if contents:
+            raise SettingsError(
+                "memory",
+                f"the state files in {self._path} are damaged; restore them from a backup, "
+                "or delete the folder to read the source again from its start",
+            )
+        return SeenKeys(limit=key_limit)
 
-        Files at the end that are less than twice as large as what follows are merged into the new one: each file that
-        stays is at least twice as large as the next one, so that their number, and the number of times a key is
-        rewritten, stay logarithmic.
+    @contextmanager
+    def _changing(self) -> Iterator[int]:
+        """A change of the memory; gives its number, which is never used again, even when the change fails.
+
+        What a failed one has written may still count after a restart.
         """
-        kept, content = list(self._state.key_files), b"".join(keys)
-        while kept and kept[-1].count * KEY_BYTES < 2 * len(content):
-            content = (self._folder / kept.pop().name).read_bytes() + content
-        return tuple(kept), content
-
-    def _commit(self, kept: tuple[_KeyFile, ...], content: bytes, position: Position) -> None:
-        number = self._state.next_number
-        # Never used again, even when this commit fails: what a failed one has written may still count after a restart.
-        self._state = msgspec.structs.replace(self._state, next_number=number + 1)
-        new = _KeyFile(name=f"keys-{number:08d}", count=len(content) // KEY_BYTES, checksum=_checksum(content))
-        key_files = (*kept, new) if content else kept
-        state = msgspec.structs.replace(self._state, key_files=key_files, position=position)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if content:
-            replace_content(self._folder / new.name, content)
-        if self._newest_is_valid:
-            _keep_previous(self._folder)
-        replace_content(self._folder / _STATE, _document(state))
-        unneeded = self._previous_names - _names(state) - _names(self._state)
-        self._previous_names, self._state, self._newest_is_valid = _names(self._state), state, True
-        for name in unneeded:
-            # The commit is done, so it must not fail any more; what stays is removed at the next start.
-            with suppress(OSError):
-                (self._folder / name).unlink(missing_ok=True)
-
-    def _load(self, name: str) -> _Generation | None:
-        """A generation, None when its document or one of its key files is missing or damaged."""
-        path = self._folder / name
-        if not path.is_file():
-            return None
+        self._number += 1
         try:
-            document = msgspec.json.decode(path.read_bytes(), type=_Document)
-            if document.format != _FORMAT or _checksum(bytes(document.state)) != document.checksum:
-                return None
-            state = msgspec.json.decode(document.state, type=_State)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return None
-        keys: list[bytes] = []
-        for file in state.key_files:
-            content = self._content_of(file)
-            if content is None:
-                return None
-            keys += (content[start : start + KEY_BYTES] for start in range(0, len(content), KEY_BYTES))
-        return _Generation(state=state, keys=keys)
+            with failures_named(f"the memory in {self._path}"):
+                yield self._number
+        except DamagedError as error:
+            raise SettingsError("memory", f"the file {error} in {self._path} is damaged; start again") from error
+        except OvertakenError as error:
+            raise SettingsError(
+                "memory", f"another process reads the same source and has changed {self._path}; stop one of them"
+            ) from error
 
-    def _content_of(self, file: _KeyFile) -> bytes | None:
-        path = self._folder / file.name
-        content = path.read_bytes() if path.is_file() else b""
-        return content if _checksum(content) == file.checksum else None
+    def _commit(self, number: int, files: tuple[KeyFile, ...], tail: bytes, position: Position) -> None:
+        state = msgspec.structs.replace(
+            self._state, next_number=number + 1, key_files=files, tail=tail, position=position, owner=self._owner
+        )
+        older = next(name for name in _DOCUMENTS if name != self._document)
+        self._folder.replace(older, encode_state(state))
+        self._key_files.settle(files)
+        before, self._previous, self._state, self._document = self._previous, self._state, state, older
+        if before:
+            self._remove(before.file_names - state.file_names - self._previous.file_names)
 
-    def _has_state_files(self) -> bool:
-        return any((self._folder / name).is_file() for name in (_STATE, _PREVIOUS))
+    def _remove(self, names: Iterable[str]) -> None:
+        """Remove files that no state names; what cannot be removed harms nobody, and is tried at the next start."""
+        for name in names:
+            with suppress(*failures()):
+                self._folder.remove(name)
 
-    def _remove_all_but(self, names: frozenset[str]) -> None:
-        """Remove key files that a crash left without a state document naming them."""
-        if not self._folder.is_dir():
-            return
-        for path in list(self._folder.iterdir()):
-            if path.name.startswith("keys-") and path.name not in names:
-                path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _failures_named(folder: Path) -> Iterator[None]:
-    """Turns a failure of the disk into the error that means "later"."""
-    try:
-        yield
-    except OSError as error:
-        raise UnavailableError(f"the memory in {folder} cannot be used: {error.strerror or error}") from error
-
-
-def _names(state: _State) -> frozenset[str]:
-    return frozenset(file.name for file in state.key_files)
-
-
-def _document(state: _State) -> bytes:
-    text = msgspec.json.encode(state)
-    return msgspec.json.encode(_Document(format=_FORMAT, checksum=_checksum(text), state=msgspec.Raw(text)))
-
-
-def _checksum(content: bytes) -> str:
-    return blake2b(content, digest_size=16).hexdigest()
-
-
-def _keep_previous(folder: Path) -> None:
-    state = folder / _STATE
-    if not state.is_file():
-        return
-    if on_disk(folder):
-        state.replace(folder / _PREVIOUS)
-    else:
-        (folder / _PREVIOUS).write_bytes(state.read_bytes())
+    def _remove_leftovers(self) -> None:
+        """Remove what a crash, or a failure, left without a state that names it."""
+        needed = self._state.file_names | (self._previous.file_names if self._previous else frozenset())
+        self._remove(
+            name
+            for name in self._folder.names()
+            if name.endswith(".new") or (name.startswith("keys-") and name not in needed)
+        )

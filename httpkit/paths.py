@@ -30,6 +30,8 @@ def compile_path(field: str, expression: str) -> Path:
     Raises:
         SettingsError: the expression is not valid JMESPath.
     """
+    if is_plain_name(expression):
+        return _by_names(expression.split("."))
     try:
         compiled = jmespath.compile(expression)
     except JMESPathError as error:
@@ -79,7 +81,20 @@ def _json_or_none(text: str) -> JsonValue:
 
 def is_plain_name(expression: str) -> bool:
     """Is the path only names with dots between, without indexes, wildcards or functions?"""
-    return all(part.isidentifier() for part in expression.split("."))
+    return expression.isascii() and all(part.isidentifier() for part in expression.split("."))
+
+
+def _by_names(names: list[str]) -> Path:
+    """As JMESPath reads names with dots between, many times faster."""
+
+    def find(document: JsonValue) -> JsonValue:
+        for name in names:
+            if not isinstance(document, dict):
+                return None
+            document = document.get(name)
+        return document
+
+    return find
 
 
 def _first_line(error: Exception) -> str:

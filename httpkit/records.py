@@ -1,16 +1,16 @@
-"""From an answer to its records, and from a record to the event that is delivered."""
+"""From an answer to its records."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from httpkit.documents import encode_json
 from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError
-from httpkit.formats import Format, decode
+from httpkit.formats import Format, decode, kind_of
 from httpkit.paths import compile_answer_path, is_plain_name
 from httpkit.redaction import named
+from httpkit.slicing import Slicer
 from httpkit.text import excerpt
 from httpkit.throttle import asks_for_later, told_wait
-from httpkit.values import JsonValue, Request, Response
+from httpkit.values import JsonValue, Request, Response, SlicedRecord, value_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +31,7 @@ class Selected:
     """
 
     content: JsonValue
-    records: Sequence[JsonValue]
+    records: Sequence[JsonValue | SlicedRecord]
     path_numbers: Sequence[int]
 
 
@@ -41,14 +41,21 @@ class RecordSelector:
     Args:
         limit: bytes that a compressed body may grow to.
         clean: masks secrets in what an error shows of an answer.
+        slicer: cuts the records out of their pages, where nothing needs them decoded.
 
     Raises:
         SettingsError: a path is not valid.
     """
 
     def __init__(
-        self, settings: RecordSettings, *, limit: int = 64 * 1024 * 1024, clean: Callable[[str], str] = str
+        self,
+        settings: RecordSettings,
+        *,
+        limit: int = 64 * 1024 * 1024,
+        clean: Callable[[str], str] = str,
+        slicer: Slicer | None = None,
     ) -> None:
+        self._slicer = slicer
         self._clean = clean
         self._format: Format = settings.response_format
         self._limit = limit
@@ -64,17 +71,29 @@ class RecordSelector:
             UnexpectedShapeError: it is not in the format, or the records are not where the setting says.
         """
         check_status(request, response, self._clean)
+        selected = self._sliced(response) or self._decoded_records(request, response)
+        content = selected.content
+        if content is not None and self._required_path and not self._has_required(response, selected):
+            raise UnexpectedShapeError(
+                f"{named(request)}: nothing at required_path {self._required_path!r}; {_seen(content)}"
+            )
+        return selected
+
+    def _sliced(self, response: Response) -> Selected | None:
+        if not self._slicer or kind_of(response) not in {"auto", "json"}:
+            return None
+        slices = self._slicer.cut(response.body)
+        if slices is None:
+            return None
+        return Selected(content=slices.content, records=slices.records, path_numbers=[0] * len(slices.records))
+
+    def _decoded_records(self, request: Request, response: Response) -> Selected:
         content = self._decoded(request, response)
         if content is None:
             return Selected(content=None, records=(), path_numbers=())
         if not self._required_path:
             self._check_paths(request, content)
-        selected = self._selected(request, response, content)
-        if self._required_path and not self._has_required(response, selected):
-            raise UnexpectedShapeError(
-                f"{named(request)}: nothing at required_path {self._required_path!r}; {_seen(content)}"
-            )
-        return selected
+        return self._selected(request, response, content)
 
     def _check_paths(self, request: Request, content: JsonValue) -> None:
         """Without a `required_path`, records paths that are plain names must lead somewhere; of several, one does."""
@@ -89,7 +108,7 @@ class RecordSelector:
             return _exists(content, path)
         if path.startswith("last:") and not records:
             return True
-        return self._required(content, response, records[-1] if records else None) is not None
+        return self._required(content, response, value_of(records[-1]) if records else None) is not None
 
     def _selected(self, request: Request, response: Response, content: JsonValue) -> Selected:
         if not self._paths:
@@ -149,19 +168,6 @@ def check_status(request: Request, response: Response, clean: Callable[[str], st
     if response.ok:
         return
     raise _status_error(request, response, clean)
-
-
-def event_text(value: JsonValue, source: str) -> str:
-    """The event for a record: JSON on one line; text records stay as they are.
-
-    Args:
-        source: put into object records as `source`, unless empty or the record has one already.
-    """
-    if isinstance(value, str):
-        return value
-    if source and isinstance(value, dict) and "source" not in value:
-        value = {**value, "source": source}
-    return encode_json(value).decode()
 
 
 def _status_error(request: Request, response: Response, clean: Callable[[str], str]) -> HttpkitError:

@@ -58,6 +58,11 @@ class RequestTemplates:
         return bool(named or self._settings.since_parameter or self._settings.until_parameter)
 
     @property
+    def asks_for_end(self) -> bool:
+        """Does the API get the end of the window, so that less can be asked for?"""
+        return bool("until" in self.first_placeholders or self._settings.until_parameter)
+
+    @property
     def has_next_templates(self) -> bool:
         """Do follow-up pages have templates of their own, which replace parameters, bounds and page size?"""
         return self._settings.next_params is not None or self._settings.next_body is not None

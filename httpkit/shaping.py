@@ -25,6 +25,11 @@ class ShapingSettings:
     transform: str = ""
     tags: Sequence[Mapping[str, JsonValue]] = ()
 
+    @property
+    def reshapes(self) -> bool:
+        """Does anything but the tags change a record?"""
+        return bool(self.explode or self.rename or self.drop_nulls or self.dates or self.transform)
+
 
 class Shaping:
     """Turns records into events.
@@ -42,6 +47,11 @@ class Shaping:
         self._explode = [_names(path) for path in settings.explode]
         self._transform: Path | None = compile_path("transform", settings.transform) if settings.transform else None
         self._tags = [render(dict(tags), scope) for tags in settings.tags]
+
+    @property
+    def first_tags(self) -> Mapping[str, JsonValue]:
+        """What is added to the records of the first record path."""
+        return self._tags[0] if self._tags else {}
 
     def drops(self, record: JsonValue) -> bool:
         """Is the record skipped?"""

@@ -8,22 +8,26 @@ from hashlib import blake2b
 from httpkit.client import Client
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
 from httpkit.details import Details, DetailSettings
-from httpkit.errors import RefusedError, SettingsError, UnexpectedShapeError
-from httpkit.freshness import SeenKeys, key_of
+from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
+from httpkit.events import EventWriter
+from httpkit.freshness import SeenKeys
 from httpkit.pagination import Paging, check_paging
 from httpkit.paging_styles import URL_STYLES, PagingSettings, is_nothing, resolved
-from httpkit.paths import Path, compile_answer_path, compile_path
+from httpkit.paths import compile_answer_path
 from httpkit.preparing import Preparation, PrepareSettings
 from httpkit.records import RecordSelector, RecordSettings, Selected
 from httpkit.redaction import named
 from httpkit.request_templates import RequestSettings, RequestTemplates
 from httpkit.shaping import Shaping, ShapingSettings
+from httpkit.sifting import Sieve, SiftSettings
+from httpkit.slicing import Slicer, can_slice
 from httpkit.templates import Scope
-from httpkit.times import event_moment
-from httpkit.values import Batch, JsonValue, OpenWindow, Page, Position, Record, Request, Response
+from httpkit.values import Batch, Gap, JsonValue, OpenWindow, Page, Position, Record, Request, Response
 from httpkit.windows import Windows, WindowSettings
 
 _GONE = frozenset({400, 404, 409, 410, 412, 416, 422})
+_TOO_MUCH = frozenset({400, 408, 413, 414, 416, 422, 500, 502, 504})
+"""Statuses with which servers answer what is too much for them, among other things."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +35,7 @@ class SourceSettings:
     """What is read, and how; the fields outside the groups are those of the configuration.
 
     Attributes:
+        source: value of the field `source` that is added to each event, "" for none.
         scope: placeholders that never change, such as those of the account and of the stream.
     """
 
@@ -48,6 +53,7 @@ class SourceSettings:
     resume: str = "time"
     resume_path: str = ""
     max_pages: int = 1000
+    source: str = ""
     scope: Scope = field(default_factory=dict)
 
 
@@ -56,6 +62,9 @@ class Source:
 
     Args:
         settings: checked here.
+
+    Attributes:
+        writer: makes the events of its records.
 
     Raises:
         SettingsError: a setting is wrong or contradicts another one.
@@ -68,13 +77,15 @@ class Source:
         self._client = client
         self._clocks = clocks
         self._templates = RequestTemplates(settings.request, settings.scope)
-        self._selector = RecordSelector(settings.records, clean=client.clean)
         self._windows = Windows(settings.windows, deduplicate=settings.deduplicate)
-        self._shaping = Shaping(settings.shaping, settings.scope)
+        shaping = Shaping(settings.shaping, settings.scope)
+        self.writer = EventWriter(shaping, settings.source)
+        self._selector = RecordSelector(
+            settings.records, clean=client.clean, slicer=_slicer_for(settings, self.writer.added)
+        )
         self._preparation = Preparation(settings.prepare, settings.request, settings.scope, client)
         self._details = Details(settings.detail, settings.request, settings.scope, client, id_path=settings.id_path)
-        self._key = key_of(settings.id_path if settings.deduplicate else "")
-        self._time_of = _time_reader(settings)
+        self._sieve = Sieve(_sift_settings(settings), shaping.drops if settings.shaping.drop else None)
         self._token = _token_reader(settings)
         # Whatever is wrong with the paging settings shows now, not at the first poll.
         now = clocks.now()
@@ -87,30 +98,41 @@ class Source:
         """
         return replace(position, window=self._windows.next_window(position, self._clocks.now()))
 
-    def poll(self, seen: SeenKeys, position: Position) -> Iterator[Batch]:
-        """Read what is there; give the new records of each page before the next one is asked for.
+    def failed(self, position: Position, error: HttpkitError) -> Position:
+        """The position after a poll that ended with an error: what is asked for next may be less, or later.
 
-        The caller delivers a batch, adds its keys to `seen` and remembers its position before it takes the next one.
-        A batch can be empty.
+        Args:
+            position: of the last batch that was remembered.
+        """
+        helps = self._templates.asks_for_end and _may_be_too_much(error)
+        return self._windows.failed(position, error.message, self._clocks.now(), narrower_helps=helps)
+
+    def poll(self, seen: SeenKeys, position: Position) -> Iterator[Batch]:
+        """Read what is there; while a batch is with the caller, the page after it is asked for already.
+
+        The caller delivers each batch, and then remembers its keys in `seen` and its position, in the order in which
+        the batches came. It may take batches before earlier ones were delivered. A batch can be empty.
 
         Raises:
             HttpkitError: a page could not be read; the batches given before stay valid.
             httpkit.stopping.Stopped: the stop event was set.
         """
+        seen.begin_poll()
         begun = self._clocks.now()
-        budget = self._settings.max_pages
+        pages = self._settings.max_pages
         goes_on = True
         while goes_on:
             now = self._clocks.now()
             window = self._windows.next_window(position, now)
-            for batch in self._read_window(seen, position, window, now):
-                budget -= 1
-                position = batch.position
-                closed = batch.complete
-                goes_on = budget > 0 and (not closed or self._windows.more_to_read(position, begun))
-                yield replace(batch, complete=not goes_on)
+            for batch in self._read_window(seen, position, window, now, pages):
+                pages -= 1
+                position, closed = batch.position, batch.complete
+                goes_on = pages > 0 and (not closed or self._windows.more_to_read(position, begun))
+                last = not goes_on and self._due_gap(position) is None
+                yield replace(batch, complete=last)
                 if not goes_on:
-                    return
+                    break
+        yield from self._retry_gaps(seen, position)
 
     def events(self, record: Record) -> list[JsonValue]:
         """The events of a record, as JSON values or text.
@@ -118,41 +140,65 @@ class Source:
         Raises:
             UnexpectedShapeError: the record cannot be reshaped as configured.
         """
-        parts = [record.value] if record.parts is None else record.parts
-        return [event for part in parts for event in self._shaping.events(part, record.path_number)]
+        return self.writer.values(record)
 
-    def _read_window(self, seen: SeenKeys, position: Position, window: OpenWindow, now: datetime) -> Iterator[Batch]:
-        """The batches of a window; `complete` says that the window is closed."""
+    def _due_gap(self, position: Position) -> Gap | None:
+        return None if position.window else self._windows.due_gap(position, self._clocks.now())
+
+    def _retry_gaps(self, seen: SeenKeys, position: Position) -> Iterator[Batch]:
+        """Read the gaps that are due, once newer data was read; the first that fails again ends it for this poll."""
+        while gap := self._due_gap(position):
+            window = OpenWindow(since=gap.since, until=gap.until, retried=True)
+            try:
+                complete = False
+                for batch in self._read_window(seen, position, window, self._clocks.now(), self._settings.max_pages):
+                    position, complete = batch.position, batch.complete
+                    yield replace(batch, complete=complete and self._due_gap(position) is None)
+                reason = f"it has more than {self._settings.max_pages} pages; raise max_pages"
+            except (RefusedError, UnavailableError, UnexpectedShapeError) as error:
+                reason = error.message
+            if not complete:
+                position = self._windows.failed_again(position, gap, reason, self._clocks.now())
+                yield Batch(records=(), received=0, position=position, complete=True)
+                return
+
+    def _read_window(
+        self, seen: SeenKeys, position: Position, window: OpenWindow, now: datetime, pages: int
+    ) -> Iterator[Batch]:
+        """The batches of a window, at most `pages` of them; `complete` says that the window is closed."""
         paging = self._paging(window, now, self._preparation.values(window, now))
         # Windows overlap, so what an earlier one showed says nothing about the end of this one.
-        seen.begin_poll()
+        seen.begin(None if window.retried else (window.since, window.until))
         page, selected = self._first_page(paging)
         if window.cursor is not None and not paging.resumed:
             position = replace(position, token=None)
-        covered = position.watermark
+        covered = None if window.retried else position.watermark
         pages_met: set[bytes] = set()
-        while True:
-            keys = [self._key(record) for record in selected.records]
-            met = blake2b(b"".join(keys), digest_size=16).digest()
-            repeats = bool(keys) and (met in pages_met or all(seen.shown_in_poll(key) for key in keys))
-            page = replace(page, all_repeats=repeats)
-            pages_met.add(met)
+        for left in range(pages - 1, -1, -1):
+            look = self._sieve.look(selected.records, selected.path_numbers)
+            position = self._sieve.checked(look, position)
+            page = replace(page, all_repeats=_repeats(look.keys, pages_met, seen))
             more = paging.advance(page)
+            answer = self._client.begin(paging.request()) if more and left else None
+            sifted = self._sieve.sift(look, seen, window, covered)
+            records = self._details.complete(sifted.fresh)
             position = self._after(page, position, window, paging, more=more)
-            fresh = self._details.complete(self._fresh(selected, keys, seen, window))
-            late = self._late(fresh, covered)
+            if not more and not window.retried and self._templates.asks_for_time:
+                position = self._windows.with_fitting_overlap(position, seen.repeats, seen.limit)
             yield Batch(
-                records=fresh,
-                received=len(keys),
+                records=records,
+                received=len(look.keys),
                 position=position,
                 complete=not more,
-                late=len(late),
-                latest_delay=max(late, default=0.0),
+                repeats=sifted.repeats,
+                dropped=sifted.dropped,
+                late=len(sifted.late),
+                latest_delay=max(sifted.late, default=0.0),
+                newest=sifted.newest,
             )
-            seen.show(keys)
-            if not more:
+            if answer is None:
                 return
-            page, selected = self._read(paging.request(), chosen_by_api=True)
+            page, selected = self._read(paging.request(), answer, chosen_by_api=True)
 
     def _paging(self, window: OpenWindow, now: datetime, prepared: Scope) -> Paging:
         templates = self._templates
@@ -179,7 +225,7 @@ class Source:
     def _first_page(self, paging: Paging) -> tuple[Page, Selected]:
         """The page at which reading begins; a place that the server no longer knows is given up."""
         try:
-            return self._read(paging.request(), chosen_by_api=paging.resumed)
+            return self._asked(paging.request(), chosen_by_api=paging.resumed)
         except RefusedError as error:
             if not (paging.resumed and error.status in _GONE):
                 raise
@@ -188,22 +234,16 @@ class Source:
             if not paging.resumed:
                 raise
         paging.restart()
-        return self._read(paging.request(), chosen_by_api=False)
+        return self._asked(paging.request(), chosen_by_api=False)
 
-    def _read(self, request: Request, *, chosen_by_api: bool) -> tuple[Page, Selected]:
-        response = self._answer(request, chosen_by_api=chosen_by_api)
+    def _asked(self, request: Request, *, chosen_by_api: bool) -> tuple[Page, Selected]:
+        return self._read(request, self._client.begin(request), chosen_by_api=chosen_by_api)
+
+    def _read(self, request: Request, answer: Callable[[], Response], *, chosen_by_api: bool) -> tuple[Page, Selected]:
+        response = _answered(request, answer, chosen_by_api=chosen_by_api)
         selected = self._selector.select(request, response)
         page = Page(request=request, response=response, content=selected.content, records=selected.records)
         return page, selected
-
-    def _answer(self, request: Request, *, chosen_by_api: bool) -> Response:
-        try:
-            return self._client.send(request)
-        except SettingsError as error:
-            if not chosen_by_api:
-                raise
-            # The API chose what this request consists of, so no setting of the user's is wrong.
-            raise UnexpectedShapeError(f"{named(request)}: the next page cannot be asked for: {error}") from None
 
     def _after(self, page: Page, position: Position, window: OpenWindow, paging: Paging, *, more: bool) -> Position:
         """What to remember once the records of a page are delivered."""
@@ -212,35 +252,70 @@ class Source:
             position = replace(position, token=token)
         if not more:
             return self._windows.closed(position, window)
-        opened = replace(window, place=paging.place, received=paging.received, cursor=paging.cursor)
+        if window.retried:
+            return position
+        opened = replace(window, place=paging.place, received=paging.received, cursor=paging.cursor, failures=0)
         return replace(position, window=opened)
 
-    def _fresh(self, selected: Selected, keys: Sequence[bytes], seen: SeenKeys, window: OpenWindow) -> list[Record]:
-        fresh: list[Record] = []
-        on_page: set[bytes] = set()
-        for key, value, number in zip(keys, selected.records, selected.path_numbers, strict=True):
-            repeated = self._settings.deduplicate and (key in seen or key in on_page)
-            if repeated or self._shaping.drops(value) or self._outside(value, window):
-                continue
-            on_page.add(key)
-            fresh.append(Record(key=key, value=value, path_number=number, remember=self._settings.deduplicate))
-        return fresh
 
-    def _outside(self, value: JsonValue, window: OpenWindow) -> bool:
-        if not self._settings.windows.only_in_window or not self._time_of:
-            return False
-        moment = self._time_of(value)
-        if moment == window.until:
-            # Without de-duplication the next window, which starts here, would give it a second time.
-            return not self._settings.deduplicate
-        return moment is not None and not window.since <= moment <= window.until
+def _answered(request: Request, answer: Callable[[], Response], *, chosen_by_api: bool) -> Response:
+    try:
+        return answer()
+    except SettingsError as error:
+        if not chosen_by_api:
+            raise
+        # The API chose what this request consists of, so no setting of the user's is wrong.
+        raise UnexpectedShapeError(f"{named(request)}: the next page cannot be asked for: {error}") from None
 
-    def _late(self, fresh: Sequence[Record], covered: datetime | None) -> list[float]:
-        """Seconds by which new records are older than what an earlier window had covered."""
-        if not self._time_of or covered is None:
-            return []
-        moments = (self._time_of(record.value) for record in fresh)
-        return [(covered - moment).total_seconds() for moment in moments if moment and moment < covered]
+
+def _repeats(keys: Sequence[bytes], pages_met: set[bytes], seen: SeenKeys) -> bool:
+    """Was everything on this page on an earlier one of the window?"""
+    met = blake2b(b"".join(keys), digest_size=16).digest()
+    repeats = bool(keys) and (met in pages_met or all(seen.shown(key) for key in keys))
+    pages_met.add(met)
+    return repeats
+
+
+def _may_be_too_much(error: HttpkitError) -> bool:
+    """May it be that less would be answered? An API that is away, or does not know us, says nothing about that."""
+    if isinstance(error, UnavailableError):
+        return error.status in _TOO_MUCH or (error.status is None and error.reached)
+    return isinstance(error, UnexpectedShapeError) or (isinstance(error, RefusedError) and error.status in _TOO_MUCH)
+
+
+def _sift_settings(settings: SourceSettings) -> SiftSettings:
+    return SiftSettings(
+        id_path=settings.id_path,
+        deduplicate=settings.deduplicate,
+        timestamp_path=settings.timestamp_path,
+        timestamp_format=settings.timestamp_format,
+        only_in_window=settings.windows.only_in_window,
+    )
+
+
+def _slicer_for(settings: SourceSettings, added: Sequence[str]) -> Slicer | None:
+    """What cuts the records out of their pages; None when they have to be decoded anyway."""
+    records, paging = settings.records, settings.paging
+    in_answer = (
+        records.required_path,
+        paging.next_path,
+        paging.has_more_path,
+        paging.total_path,
+        settings.resume_path,
+    )
+    in_record = (settings.id_path, settings.timestamp_path)
+    decodes = (
+        settings.shaping.reshapes or settings.detail.detail_url or records.response_format not in {"auto", "json"}
+    )
+    if decodes or not can_slice(record_paths=records.records_path, in_record=in_record, in_answer=in_answer):
+        return None
+    return Slicer(
+        records_path="".join(records.records_path),
+        id_path=settings.id_path,
+        timestamp_path=settings.timestamp_path,
+        added=added,
+        in_answer=in_answer,
+    )
 
 
 def _check_tags(settings: SourceSettings) -> None:
@@ -249,15 +324,6 @@ def _check_tags(settings: SourceSettings) -> None:
         raise SettingsError(
             "tags", f"are {len(tags)} objects for {len(paths)} records_path; give one object, or one per path"
         )
-
-
-def _time_reader(settings: SourceSettings) -> Callable[[JsonValue], datetime | None] | None:
-    if not settings.timestamp_path:
-        if settings.windows.only_in_window:
-            raise SettingsError("timestamp_path", "is needed by only_in_window: it says where the time of a record is")
-        return None
-    find: Path = compile_path("timestamp_path", settings.timestamp_path)
-    return lambda value: event_moment(find(value), settings.timestamp_format)
 
 
 def _token_reader(settings: SourceSettings) -> Callable[[Page], JsonValue] | None:

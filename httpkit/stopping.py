@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 
@@ -13,33 +14,90 @@ class Stopped(Exception):  # noqa: N818  (a signal, not an error)
     """The stop event was set; whatever was under way is given up and nothing of it is remembered."""
 
 
+class Call(Generic[Result]):
+    """A call under way in a thread of its caller's.
+
+    Args:
+        call: what to do.
+        stop: gives it up.
+    """
+
+    def __init__(self, call: Callable[[], Result], stop: threading.Event) -> None:
+        self._call = call
+        self._stop = stop
+        self._done = threading.Event()
+        self._results: list[Result] = []
+        self._errors: list[BaseException] = []
+
+    def run(self) -> None:
+        """Do it; runs in the thread."""
+        try:
+            self._results.append(self._call())
+        except BaseException as error:  # noqa: BLE001  (handed to the thread that waits, which raises it)
+            self._errors.append(error)
+        finally:
+            self._done.set()
+
+    def result(self) -> Result:
+        """Wait for the end of the call.
+
+        Raises:
+            Stopped: `stop` was set before the call ended.
+        """
+        while not self._done.wait(_LOOK_SECONDS):
+            if self._stop.is_set():
+                raise Stopped
+        if self._errors:
+            raise self._errors[0]
+        return self._results[0]
+
+
+class Caller:
+    """Begins calls that may block in a socket, and that are given up when `stop` is set.
+
+    A signal handler cannot end a system call that waits for a slow server, so calls run in daemon threads: who waits
+    for one returns at once, and its thread dies with the process or with the time limit of its own socket. Threads
+    are used again, since a new one costs as much as a small request.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._idle: list[SimpleQueue[Call[Any] | None]] = []
+
+    def begin(self, call: Callable[[], Result]) -> Call[Result]:
+        """Begin a call, unless `stop` is set; its result is waited for later."""
+        begun = Call(call, self._stop)
+        if self._stop.is_set():
+            return begun
+        try:
+            work = self._idle.pop()
+        except IndexError:
+            work = SimpleQueue()
+            threading.Thread(target=self._work, args=(work,), name="httpkit-call", daemon=True).start()
+        work.put(begun)
+        return begun
+
+    def close(self) -> None:
+        """End the threads that wait for work."""
+        while self._idle:
+            self._idle.pop().put(None)
+
+    def _work(self, work: "SimpleQueue[Call[Any] | None]") -> None:
+        while (call := work.get()) is not None:
+            call.run()
+            del call
+            self._idle.append(work)
+
+
 def run_until_stopped(call: Callable[[], Result], stop: threading.Event) -> Result:
     """Run a call that may block in a socket, and give it up when `stop` is set.
-
-    A signal handler cannot end a system call that waits for a slow server, so the call runs in a daemon thread: the
-    caller returns at once, and the thread dies with the process or with the time limit of its own socket.
 
     Raises:
         Stopped: `stop` was set before the call ended.
     """
-    if stop.is_set():
-        raise Stopped
-    done = threading.Event()
-    results: list[Result] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            results.append(call())
-        except BaseException as error:  # noqa: BLE001  (handed to the caller's thread, which raises it)
-            errors.append(error)
-        finally:
-            done.set()
-
-    threading.Thread(target=work, name="httpkit-call", daemon=True).start()
-    while not done.wait(_LOOK_SECONDS):
-        if stop.is_set():
-            raise Stopped
-    if errors:
-        raise errors[0]
-    return results[0]
+    caller = Caller(stop)
+    begun = caller.begin(call)
+    try:
+        return begun.result()
+    finally:
+        caller.close()

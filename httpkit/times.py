@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?$")
 
 
+_ISO_FORMS = frozenset({"auto", "iso8601"})
 _LONG_FRACTION = re.compile(r"([.,]\d{6})\d+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,6 +59,16 @@ def event_moment(value: object, form: str) -> datetime | None:
         form: `auto` (ISO 8601, or a number whose size tells seconds from smaller units), `iso8601`, `epoch`,
             `epoch_ms`, or a strptime pattern. Numbers may be texts.
     """
+    if isinstance(value, str) and value[-1:] == "Z" and form in _ISO_FORMS:
+        try:
+            # The commonest form of all, which Python reads without any help in a tenth of the time.
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return moment_of(value)
+    return _of_other(value, form)
+
+
+def _of_other(value: object, form: str) -> datetime | None:
     if form in {"auto", "epoch", "epoch_ms"} and (number := _number(value)) is not None:
         return _of_number(number, form)
     if not isinstance(value, str):

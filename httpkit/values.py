@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
+
 JsonValue = Any
 """What a JSON document decodes to: dict, list, str, int, float, bool or None."""
 
@@ -65,13 +67,39 @@ class Response:
         return 200 <= self.status < 300
 
 
+class SlicedRecord(msgspec.Struct, frozen=True, gc=False):
+    """A record that was cut from its page and not decoded; a struct, because a page has thousands.
+
+    Attributes:
+        text: the JSON object as the API wrote it, on one line.
+        identity: what the path of the identity finds in it.
+        time: what the path of the time finds in it.
+        plain: has it none of the fields that are added to each event?
+    """
+
+    text: msgspec.Raw
+    identity: JsonValue
+    time: JsonValue
+    plain: bool
+
+    @property
+    def value(self) -> JsonValue:
+        """The record, decoded."""
+        return msgspec.json.decode(self.text)
+
+
+def value_of(record: JsonValue | SlicedRecord) -> JsonValue:
+    """A record as a JSON value, however it came."""
+    return record.value if isinstance(record, SlicedRecord) else record
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
     """One answer of a paged API.
 
     Attributes:
         request: the request it answers.
-        content: the decoded JSON document.
+        content: the decoded JSON document; without the records, when those were cut from it.
         records: the records selected from it, in the order of the API.
         all_repeats: was every one of its records on an earlier page of the same poll?
     """
@@ -79,32 +107,36 @@ class Page:
     request: Request
     response: Response
     content: JsonValue
-    records: Sequence[JsonValue]
+    records: Sequence[JsonValue | SlicedRecord]
     all_repeats: bool = False
 
     @property
     def last_record(self) -> JsonValue:
         """The last record of the page, None when there is none."""
-        return self.records[-1] if self.records else None
+        return value_of(self.records[-1]) if self.records else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
-    """One record on its way to delivery.
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One record on its way to delivery; a struct, because a page has thousands.
 
     Attributes:
         key: identity, 16 bytes; equal for the same record in a later answer.
-        value: the record as the API gave it.
+        content: the record as the API gave it, decoded or cut from its page.
         path_number: by which of the record paths it was found, from 0.
         remember: is the key kept, so that the record is not delivered again?
         parts: what is delivered instead of the value, when a further request completed it.
     """
 
     key: bytes
-    value: JsonValue
+    content: JsonValue | SlicedRecord
     path_number: int = 0
     remember: bool = True
     parts: Sequence[JsonValue] | None = None
+
+    @property
+    def value(self) -> JsonValue:
+        """The record as the API gave it, as a JSON value."""
+        return value_of(self.content)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +149,9 @@ class OpenWindow:
         place: where the next page is: a page number, an offset, a token or a URL; None is the first page.
         received: number of records received so far, repeats included.
         cursor: the token with which it was opened, for sources that are resumed by token.
+        failures: polls in a row that could not read the page at its place.
+        rest: end of the window of which this is a part, when it was too much to be read at once.
+        retried: is it a gap that is tried again?
     """
 
     since: datetime
@@ -124,6 +159,26 @@ class OpenWindow:
     place: JsonValue = None
     received: int = 0
     cursor: JsonValue = None
+    failures: int = 0
+    rest: datetime | None = None
+    retried: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gap:
+    """A span of time that could not be read; newer data is read all the same, and the gap is tried again.
+
+    Attributes:
+        reason: why, in words.
+        attempts: how often it was tried again.
+        not_before: when it is tried next.
+    """
+
+    since: datetime
+    until: datetime
+    reason: str
+    not_before: datetime
+    attempts: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,16 +186,24 @@ class Position:
     """How far a source was read.
 
     Attributes:
-        watermark: everything before it was delivered; None before the first window was closed.
+        watermark: everything before it was delivered, or is in the gaps; None before the first window was closed.
         window: the window that was not read to its end.
         token: the last token of the API, for sources that are resumed by token.
         not_before: the API asked not to be asked before.
+        gaps: what could not be read, oldest first.
+        overlap_seconds: the overlap in force, where it had to be shorter than configured; None is the configured one.
+        identities: do all records have an identity? None before that is known.
+        times: do all records have a time? None before that is known.
     """
 
     watermark: datetime | None = None
     window: OpenWindow | None = None
     token: JsonValue = None
     not_before: datetime | None = None
+    gaps: tuple[Gap, ...] = ()
+    overlap_seconds: float | None = None
+    identities: bool | None = None
+    times: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,13 +215,19 @@ class Batch:
         received: number of records on the page, repeats included.
         position: what to remember together with the records.
         complete: is this the last page of the poll?
+        repeats: of the records received, those delivered before.
+        dropped: of the records received, those that a setting leaves out.
         late: of the new records, those older than what an earlier window had already covered.
         latest_delay: seconds by which the latest of them came late.
+        newest: time of the newest of the new records; None where records have no time.
     """
 
     records: Sequence[Record]
     received: int
     position: Position
     complete: bool
+    repeats: int = 0
+    dropped: int = 0
     late: int = 0
     latest_delay: float = 0.0
+    newest: datetime | None = None

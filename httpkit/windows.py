@@ -3,6 +3,9 @@
 The watermark moves only when a window is closed, and only to the window's end. So it does not matter in which order an
 API gives its records. Windows overlap, so that records which appear late are met again; those delivered before are
 recognised by their keys.
+
+A window that cannot be read is halved, the oldest half first, until what cannot be read is a second. That is written
+down as a gap, newer data goes on, and the gap is tried again later.
 """
 
 import re
@@ -11,10 +14,15 @@ from datetime import datetime, timedelta
 
 from httpkit.errors import SettingsError
 from httpkit.times import moment_of
-from httpkit.values import OpenWindow, Position
+from httpkit.values import Gap, OpenWindow, Position
 
+MOST_GAPS = 1000
+"""More are not written down: where so much cannot be read, a person has to look."""
+
+_FAILURES_BEFORE_HALVING = 2
+_SMALLEST_SPAN = timedelta(seconds=1)
+_FIRST_RETRY, _LONGEST_RETRY = timedelta(hours=1), timedelta(days=1)
 _AGE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>second|minute|hour|day|week)s?")
-_TOO_SHORT_TO_READ = timedelta(seconds=1)
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 
 
@@ -45,7 +53,7 @@ class Windows:
                 raise SettingsError(name, f"{getattr(settings, name)} is negative; use 0 or more")
         self._start = _start_of(settings.start_from)
         self._span = timedelta(minutes=settings.window_minutes)
-        self._overlap = timedelta(seconds=settings.overlap_seconds if deduplicate else 0)
+        self._longest_overlap = timedelta(seconds=settings.overlap_seconds if deduplicate else 0)
         self._settle = timedelta(seconds=settings.settle_seconds)
 
     def next_window(self, position: Position, now: datetime) -> OpenWindow:
@@ -56,22 +64,82 @@ class Windows:
         """
         if position.window:
             return position.window
-        end = now - self._settle
+        end, overlap = now - self._settle, self.overlap(position)
         if position.watermark:
             # After the clock was set back, what was covered by its old time was not.
             covered = min(position.watermark, end)
-            since = covered - self._overlap
+            since = covered - overlap
         else:
             covered = since = self._beginning(now)
         if self._span:
             # The overlap counts as part of the span, unless too little of the span would be left to go forward.
-            start = since if 2 * self._overlap <= self._span else covered
+            start = since if 2 * overlap <= self._span else covered
             end = min(end, start + self._span)
         return OpenWindow(since=since, until=max(end, since), cursor=position.token)
 
     def closed(self, position: Position, window: OpenWindow) -> Position:
         """The position after the last page of a window."""
-        return replace(position, watermark=window.until, window=None, not_before=None)
+        if window.retried:
+            return replace(position, gaps=tuple(gap for gap in position.gaps if not _is_of(gap, window)))
+        watermark = max(window.until, position.watermark or window.until) if window.rest else window.until
+        following = None
+        if window.rest and window.rest > window.until:
+            following = OpenWindow(since=window.until, until=window.rest, rest=window.rest)
+        return replace(position, watermark=watermark, window=following, not_before=None)
+
+    def failed(self, position: Position, reason: str, now: datetime, *, narrower_helps: bool) -> Position:
+        """The position after a page that could not be read.
+
+        Args:
+            reason: why, for the ledger of gaps.
+            narrower_helps: does the API take an end bound, so that less can be asked for?
+        """
+        window = position.window
+        if not (window and narrower_helps):
+            return position
+        if window.failures + 1 < _FAILURES_BEFORE_HALVING:
+            return replace(position, window=replace(window, failures=window.failures + 1))
+        rest, span = window.rest or window.until, window.until - window.since
+        if span > _SMALLEST_SPAN:
+            # Whole seconds, since many APIs take no others.
+            half = max(span // 2 // _SMALLEST_SPAN, 1) * _SMALLEST_SPAN
+            return replace(position, window=OpenWindow(since=window.since, until=window.since + half, rest=rest))
+        if len(position.gaps) >= MOST_GAPS:
+            return position
+        gap = Gap(since=window.since, until=window.until, reason=reason, not_before=now + _FIRST_RETRY)
+        return replace(self.closed(position, replace(window, rest=rest)), gaps=(*position.gaps, gap))
+
+    def due_gap(self, position: Position, now: datetime) -> Gap | None:
+        """The gap that is to be tried again now, None when there is none."""
+        return next((gap for gap in position.gaps if gap.not_before <= now), None)
+
+    def failed_again(self, position: Position, gap: Gap, reason: str, now: datetime) -> Position:
+        """The position after a gap that still cannot be read; it is tried less and less often."""
+        pause = min(_FIRST_RETRY * 2 ** min(gap.attempts + 1, 10), _LONGEST_RETRY)
+        later = replace(gap, attempts=gap.attempts + 1, reason=reason, not_before=now + pause)
+        return replace(position, gaps=tuple(later if one is gap else one for one in position.gaps))
+
+    def overlap(self, position: Position) -> timedelta:
+        """The overlap in force."""
+        shorter = self._longest_overlap
+        if position.overlap_seconds is not None:
+            shorter = timedelta(seconds=position.overlap_seconds)
+        return min(shorter, self._longest_overlap)
+
+    def with_fitting_overlap(self, position: Position, repeats: int, limit: int) -> Position:
+        """The position with an overlap whose records can be remembered; halved at the limit, and doubled below it.
+
+        Args:
+            repeats: number of records that the last window had in common with earlier ones.
+            limit: number of keys that can be kept.
+        """
+        overlap = self.overlap(position)
+        if repeats > limit:
+            overlap /= 2
+        elif repeats < limit // 4:
+            overlap = min(overlap * 2 or _SMALLEST_SPAN, self._longest_overlap)
+        seconds = None if overlap >= self._longest_overlap else overlap.total_seconds()
+        return replace(position, overlap_seconds=seconds)
 
     def more_to_read(self, position: Position, begun: datetime) -> bool:
         """Does reading go on with a further window in the same poll?
@@ -80,11 +148,16 @@ class Windows:
             begun: when the poll began; what came after that is for the next one, so that every poll ends.
         """
         return bool(
-            self._span and position.watermark and begun - self._settle - position.watermark > _TOO_SHORT_TO_READ
+            position.window
+            or (self._span and position.watermark and begun - self._settle - position.watermark > _SMALLEST_SPAN)
         )
 
     def _beginning(self, now: datetime) -> datetime:
         return self._start if isinstance(self._start, datetime) else now - self._start
+
+
+def _is_of(gap: Gap, window: OpenWindow) -> bool:
+    return gap.since == window.since and gap.until == window.until
 
 
 def _start_of(text: str) -> datetime | timedelta:

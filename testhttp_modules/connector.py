@@ -1,19 +1,21 @@
 """The connector: what an API shows goes into an intake, and is remembered once the intake has it."""
 
-from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 from sekoia_automation.connector import Connector
 
-from httpkit.intake import EVENT_BYTES, Event, Intake
-from httpkit.records import event_text
-from httpkit.values import Batch, Record
+from httpkit.errors import HttpkitError
+from httpkit.stopping import Stopped
 from testhttp_modules import TesthttpModule
 from testhttp_modules.account import absolute_url, account_client, intake_client
+from testhttp_modules.delivering import INTAKE, IntakeDelivery, Measures
+from testhttp_modules.health import Health
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import TesthttpConnectorConfiguration
-from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
-from testhttp_modules.reading import Reading, poll_all, readings_of
+from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report, wait
+from testhttp_modules.reading import announce, readings_of
+from testhttp_modules.rounds import Host, poll_all
 from testhttp_modules.translation import intake_of
 
 
@@ -28,6 +30,10 @@ class TesthttpConnector(Connector):
     module: TesthttpModule
     configuration: TesthttpConnectorConfiguration
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.health = Health(self)
+
     def execute(self) -> None:
         """Start, once both configurations are readable; the SDK loads them where an error ends the process."""
         run_or_report(self._execute_checked, self, self._stop_event)
@@ -39,6 +45,10 @@ class TesthttpConnector(Connector):
     def log(self, message: str, *args: Any, **options: Any) -> None:
         """Log a line, without secrets."""
         super().log(self.module.redactor.clean(message), *args, **options)
+
+    def liveness_context(self) -> dict[str, Any]:
+        """What the health endpoint shows."""
+        return {**super().liveness_context(), **self.health.context()}
 
     def _execute_checked(self) -> None:
         mask_logging(self.module.redactor)
@@ -53,45 +63,34 @@ class TesthttpConnector(Connector):
         url = absolute_url(account, configuration.url)
         client = account_client(self.module, account, url, stop=self._stop_event, redactor=redactor)
         readings = readings_of("connector", account, configuration, client, self.data_path)
-        platform_url = configuration.intake_server or self.intake_url
+        host = Host(component=self, health=self.health, stop=self._stop_event)
         sink = intake_client(self.module, stop=self._stop_event, redactor=redactor)
-        intake = intake_of(configuration, platform_url, sink)
+        intake = intake_of(configuration, configuration.intake_server or self.intake_url, sink, self._try_again_later)
+        delivery = IntakeDelivery(intake, host, self._measures())
 
         def poll() -> str:
-            delivered = sum(poll_all(readings, lambda reading, batch: self._deliver(reading, batch, intake), self))
-            return f"{delivered} events collected"
+            tally = poll_all(readings, delivery.steps, host)
+            return f"{tally.delivered} events collected{tally.left_out}"
 
         self.log("Start fetching events", level="info")
+        announce(readings, self)
         run_every(configuration.polling_interval, poll, self, self._stop_event)
 
-    def _deliver(self, reading: Reading, batch: Batch, intake: Intake) -> int:
-        """Deliver a batch and remember what was acknowledged; how many events the intake took."""
-        events: list[Event] = []
-        keys: list[bytes] = []
-        for record in batch.records:
-            fitting = self._fitting_events(reading, record)
-            if fitting:
-                events += fitting
-            elif record.remember:
-                keys.append(record.key)
-        for push in intake.pushes(events):
-            intake.deliver(push)
-            reading.memory.remember(push.keys)
-        reading.memory.remember(keys, batch.position)
-        return len(events)
+    def _try_again_later(self, error: HttpkitError, seconds: float) -> None:
+        """Wait with signs of life until a push is tried again; nothing is dropped meanwhile."""
+        self.health.begins(
+            INTAKE, f"{error.message}; nothing is lost, the same events are sent again until it takes them"
+        )
+        wait(seconds, self, self._stop_event)
+        if self._stop_event.is_set():
+            raise Stopped
 
-    def _fitting_events(self, reading: Reading, record: Record) -> list[Event]:
-        """The events of a record that an intake takes; the others go to quarantine."""
-        fitting: list[Event] = []
-        for value in reading.source.events(record):
-            event = Event(key=None, text=event_text(value, self.configuration.source))
-            if event.too_large:
-                reason = f"{len(event.text.encode())} bytes, an intake takes at most {EVENT_BYTES}"
-                reading.memory.quarantine(record.key, event.text, reason)
-                self.log(f"An event was put into quarantine: {reason} ({record.key.hex()})", level="warning")
-            else:
-                fitting.append(event)
-        if fitting and record.remember:
-            # With the last one the record is delivered whole.
-            fitting[-1] = replace(fitting[-1], key=record.key)
-        return fitting
+    def _measures(self) -> Measures:
+        # The SDK's label is the intake key itself, which is a secret; its digest tells intakes apart as well.
+        label = blake2b(self.configuration.intake_key.encode(), digest_size=4).hexdigest()
+        return Measures(
+            forwarded=lambda count: self.put_forwarded_events(label, count),
+            discarded=lambda count: self.put_discarded_events(label, count),
+            seconds=lambda seconds: self.put_forward_events_duration(label, seconds),
+            lag=lambda seconds: self.put_events_lag(label, seconds),
+        )

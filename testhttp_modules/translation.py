@@ -13,7 +13,7 @@ from httpkit.client import Client
 from httpkit.details import DetailSettings
 from httpkit.documents import encode_json
 from httpkit.errors import HttpkitError
-from httpkit.intake import Intake
+from httpkit.intake import Intake, Trouble
 from httpkit.memory import Memory
 from httpkit.paging_styles import PagingSettings
 from httpkit.preparing import PrepareSettings
@@ -39,7 +39,9 @@ SECRET_FIELDS = secret_fields(TesthttpModuleConfiguration) | secret_fields(Reque
 """Fields whose values are never shown; the platform does not take the intake key as a secret, but it is one."""
 
 
-def intake_of(configuration: TesthttpConnectorConfiguration, platform_url: str, client: Client) -> Intake:
+def intake_of(
+    configuration: TesthttpConnectorConfiguration, platform_url: str, client: Client, trouble: Trouble
+) -> Intake:
     """The intake that receives the events of a connector."""
     return Intake(
         client,
@@ -47,6 +49,7 @@ def intake_of(configuration: TesthttpConnectorConfiguration, platform_url: str, 
         key=configuration.intake_key,
         batch_size=configuration.batch_size,
         compress=configuration.compress,
+        trouble=trouble,
     )
 
 
@@ -81,10 +84,10 @@ def source_settings(
     )
 
 
-def memory_of(
+def memory_folder(
     component: str, configuration: SourceConfiguration, url: str, stream: Mapping[str, JsonValue], data_path: Path
-) -> Memory:
-    """The memory of a source; another request, other identities or another stream have another memory."""
+) -> Path:
+    """Where a source is remembered; another request, other identities or another stream have another memory."""
     identity = (
         configuration.method,
         url,
@@ -95,7 +98,12 @@ def memory_of(
         sorted(stream.items()),
     )
     digest = blake2b(encode_json(identity), digest_size=8).hexdigest()
-    return Memory(data_path / f"{component.lower()}-{digest}", source=without_query(url))
+    return data_path / f"{component.lower()}-{digest}"
+
+
+def memory_of(folder: Path, url: str) -> Memory:
+    """The memory of the source at a URL."""
+    return Memory(folder, source=without_query(url))
 
 
 def stream_name(stream: Mapping[str, JsonValue]) -> str:

@@ -1,6 +1,7 @@
 """Which records are the same, and which of them are remembered for how long."""
 
 import json
+from hashlib import blake2b
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from httpkit.errors import SettingsError
 from httpkit.freshness import SeenKeys, key_of
+from httpkit.key_sets import KeySet
 
 _scalars = st.none() | st.booleans() | st.integers() | st.text(alphabet=st.characters())
 _records = st.dictionaries(st.text(max_size=5), _scalars | st.lists(_scalars, max_size=3), max_size=5)
@@ -16,7 +18,7 @@ _records = st.dictionaries(st.text(max_size=5), _scalars | st.lists(_scalars, ma
 
 def key(number: int) -> bytes:
     """A key as `key_of` makes them."""
-    return number.to_bytes(16, "big")
+    return blake2b(number.to_bytes(16, "big"), digest_size=16).digest()
 
 
 def test_a_record_is_known_by_its_identity_alone() -> None:
@@ -105,87 +107,172 @@ def test_a_wrong_path_is_refused_by_name() -> None:
         key_of("id[")
 
 
-def test_added_keys_are_seen_in_their_order() -> None:
+def test_added_keys_are_seen() -> None:
     seen = SeenKeys([key(1)])
     seen.add([key(3), key(2), key(1)])
 
     assert key(2) in seen
     assert key(4) not in seen
-    assert list(seen) == [key(1), key(3), key(2)]
     assert len(seen) == 3
 
 
-def test_keys_from_before_were_not_shown_in_a_poll() -> None:
+def test_a_key_that_is_given_is_not_new_and_not_yet_seen() -> None:
+    seen = SeenKeys()
+    seen.begin("window")
+    seen.give([key(1)])
+
+    assert seen.show([key(1)])[0]
+    assert key(1) not in seen
+
+    seen.add([key(1)])
+
+    assert key(1) in seen
+
+
+def test_what_was_given_and_never_confirmed_is_new_in_the_next_poll() -> None:
+    seen = SeenKeys()
+    seen.begin("window")
+    seen.give([key(1)])
+    seen.begin_poll()
+
+    assert not seen.show([key(1)])[0]
+
+
+def test_keys_from_before_were_not_shown_in_a_window() -> None:
     seen = SeenKeys([key(1)])
-    seen.begin_poll()
+    seen.begin("window")
 
-    assert not seen.shown_in_poll(key(1))
+    assert not seen.shown(key(1))
 
 
-def test_a_key_is_shown_until_the_next_poll_begins() -> None:
+def test_a_key_is_shown_until_the_next_reading_begins() -> None:
     seen = SeenKeys([key(1)])
-    seen.begin_poll()
-    seen.show([key(1)])
-    seen.add([key(2)])
+    seen.begin("window")
+    assert seen.show([key(1)])[0]
+    seen.give([key(2)])
 
-    assert seen.shown_in_poll(key(1))
-    assert seen.shown_in_poll(key(2))
+    assert seen.shown(key(1))
+    assert seen.shown(key(2))
 
-    seen.begin_poll()
+    seen.begin("another window")
 
-    assert not seen.shown_in_poll(key(1))
-    assert not seen.shown_in_poll(key(2))
+    assert not seen.shown(key(1))
+    assert not seen.shown(key(2))
+
+
+def test_a_key_that_is_confirmed_after_its_window_was_not_shown_in_the_next_one() -> None:
+    """Delivery runs behind reading; a late confirmation must not make the next window look read already."""
+    seen = SeenKeys()
+    seen.begin("window")
+    seen.give([key(1)])
+    seen.begin("another window")
+    seen.add([key(1)])
+
+    assert not seen.shown(key(1))
+    assert key(1) in seen
 
 
 def test_showing_a_key_that_was_not_delivered_does_not_remember_it() -> None:
     seen = SeenKeys()
-    seen.begin_poll()
-    seen.show([key(1)])
+    seen.begin("window")
 
+    assert not seen.show([key(1)])[0]
     assert key(1) not in seen
-    assert not seen.shown_in_poll(key(1))
+    assert not seen.shown(key(1))
+
+
+def test_repeats_are_the_keys_of_earlier_windows() -> None:
+    seen = SeenKeys([key(1), key(2)])
+    seen.begin("window")
+    for number in (1, 1, 2, 3):
+        seen.show([key(number)])[0]
+
+    assert seen.repeats == 2
+
+
+def windows(seen: SeenKeys, *shown: list[int]) -> None:
+    """Read windows one after the other; each shows some records, and delivers those that are new."""
+    for number, numbers in enumerate(shown):
+        seen.begin(f"window {number}")
+        for one in numbers:
+            if not seen.show([key(one)])[0]:
+                seen.give([key(one)])
+                seen.add([key(one)])
+    seen.begin("the end")
 
 
 def test_nothing_is_forgotten_up_to_the_limit() -> None:
-    seen = SeenKeys([key(1), key(2)], limit=2)
-    seen.begin_poll()
+    seen = SeenKeys(limit=4)
+    windows(seen, [1, 2], [], [], [3], [], [])
 
     assert seen.forget_beyond_limit() == 0
-    assert len(seen) == 2
+    assert len(seen) == 3
 
 
-def test_the_oldest_keys_that_are_no_longer_shown_are_forgotten_first() -> None:
-    seen = SeenKeys([key(1), key(2), key(3), key(4)], limit=3)
-    seen.begin_poll()
-    seen.show([key(1)])
+def test_the_keys_that_were_not_shown_for_longest_are_forgotten_first() -> None:
+    seen = SeenKeys(limit=4)
+    windows(seen, [1, 2, 3], [4], [5, 6], [7], [8], [9])
 
-    assert seen.forget_beyond_limit() == 1
-    assert list(seen) == [key(1), key(3), key(4)]
+    assert seen.forget_beyond_limit() == 3
+    assert seen.forget_beyond_limit() == 0
+    assert [number for number in range(10) if key(number) in seen] == [4, 5, 6, 7, 8, 9]
 
 
 def test_keys_that_the_api_still_shows_are_never_forgotten() -> None:
     """Forgetting one would deliver its record again at the next poll, and for ever."""
-    seen = SeenKeys([key(number) for number in range(50)], limit=10)
-    seen.begin_poll()
-    seen.show([key(number) for number in range(30)])
-    seen.add([key(number) for number in range(50, 60)])
+    seen, always = SeenKeys(limit=10), list(range(50))
+    windows(seen, *([*always, 100 + number, 200 + number] for number in range(40)))
 
-    assert seen.forget_beyond_limit() == 20
-    assert list(seen) == [key(number) for number in (*range(30), *range(50, 60))]
+    assert seen.forget_beyond_limit() > 0
+    assert all(key(number) in seen for number in always)
 
 
-@given(st.lists(st.integers(0, 60), unique=True), st.sets(st.integers(0, 60)), st.integers(0, 40))
-def test_forgetting_keeps_what_is_shown_and_otherwise_the_newest(
-    remembered: list[int], shown: set[int], limit: int
-) -> None:
-    seen = SeenKeys(map(key, remembered), limit=limit)
-    seen.begin_poll()
-    seen.show(map(key, shown))
-    gone = seen.forget_beyond_limit()
-    left = set(seen)
+def test_going_on_with_a_window_keeps_what_its_first_part_showed() -> None:
+    seen = SeenKeys(limit=2)
+    windows(seen, [1, 2, 3], [4, 5, 6])
+    for number in range(7, 20):
+        seen.begin("one long window")
+        seen.give([key(number)])
+        seen.add([key(number)])
 
-    assert {key(number) for number in remembered if number in shown} <= left
-    assert gone == len(remembered) - len(left)
-    assert len(left) <= max(limit, len(shown))
-    hidden = [key(number) for number in remembered if number not in shown]
-    assert [one for one in hidden if one in left] == hidden[gone:]
+    assert all(key(number) in seen for number in range(7, 20))
+
+
+def test_reading_a_gap_again_forgets_nothing() -> None:
+    seen = SeenKeys(limit=2)
+    windows(seen, [1, 2, 3])
+    for _ in range(5):
+        seen.begin(None)
+
+    assert all(key(number) in seen for number in (1, 2, 3))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "discard"]), st.integers(0, 300)), max_size=200), st.integers(0, 2))
+def test_a_compact_set_is_a_set(steps: list[tuple[str, int]], crowding: int) -> None:
+    """With crowding all keys fall into few buckets, and their bytes overlap."""
+
+    def crowded(number: int) -> bytes:
+        size = 256 ** (3 - crowding)
+        stored: bytes = (number % size).to_bytes(3, "big")
+        return stored.rjust(10, b"\x01").ljust(16, b"\x00")
+
+    compact, plain = KeySet(), set[bytes]()
+    for step, number in steps:
+        one = crowded(number)
+        if step == "add":
+            compact.add([one])
+            plain.add(one)
+        else:
+            assert compact.discard(one) == (one in plain)
+            plain.discard(one)
+        assert len(compact) == len(plain)
+    assert all((crowded(number) in compact) == (crowded(number) in plain) for number in range(301))
+
+
+@given(st.sets(st.integers(0, 500)), st.sets(st.integers(0, 500)))
+def test_absorbing_a_set_gives_the_union(one: set[int], other: set[int]) -> None:
+    union = KeySet(map(key, one))
+    union.absorb(KeySet(map(key, other)))
+
+    assert len(union) == len(one | other)
+    assert all((key(number) in union) == (number in one | other) for number in range(501))

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
-from httpkit.intake import EVENT_BYTES, Event, Intake
+from httpkit.intake import EVENT_BYTES, Delivered, Event, Intake, Push
 from tests.core.clients import local_client
 from tests.core.polls import in_turn
-from tests.fake_api import Answer, Asked, FakeApi
+from tests.fake_api import Answer, Asked, FakeApi, Handler
 
 PAYLOAD_BYTES = 10 * 1024 * 1024
 KEY = 'intake key with "quotes" and ž'
@@ -27,6 +27,11 @@ def event(text: str, number: int = 0) -> Event:
 def intake_at(url: str, **settings: Any) -> Intake:
     """An intake behind a client with short time limits."""
     return Intake(local_client(), url=url, key=KEY, **settings)
+
+
+def payload_of(push: Push) -> bytes:
+    """The body of a push, before it is compressed."""
+    return intake_at("https://intake").payload(push)
 
 
 def body_of(asked: Asked) -> Any:
@@ -44,9 +49,11 @@ def acknowledge(asked: Asked) -> Answer:
 
 
 def test_events_travel_together_up_to_the_batch_size() -> None:
-    pushes = list(intake_at("https://intake", batch_size=2).pushes(event(str(number), number) for number in range(5)))
+    pushes = list(
+        intake_at("https://intake", batch_size=2).pushes([event(str(number), number) for number in range(5)])
+    )
 
-    assert [json.loads(push.payload)["jsons"] for push in pushes] == [["0", "1"], ["2", "3"], ["4"]]
+    assert [json.loads(payload_of(push))["jsons"] for push in pushes] == [["0", "1"], ["2", "3"], ["4"]]
     assert [len(push.keys) for push in pushes] == [2, 2, 1]
 
 
@@ -57,7 +64,7 @@ def test_no_events_make_no_push() -> None:
 def test_a_push_carries_the_intake_key_and_the_keys_of_its_events() -> None:
     (push,) = intake_at("https://intake").pushes([event("a", 1), event("b", 2)])
 
-    assert json.loads(push.payload) == {"intake_key": KEY, "jsons": ["a", "b"]}
+    assert json.loads(payload_of(push)) == {"intake_key": KEY, "jsons": ["a", "b"]}
     assert list(push.keys) == [event("", 1).key, event("", 2).key]
 
 
@@ -65,22 +72,23 @@ def test_a_push_carries_the_intake_key_and_the_keys_of_its_events() -> None:
 def test_no_payload_is_larger_than_ten_mebibytes_in_its_encoded_form(letter: str) -> None:
     """A quote takes one byte in the event, and two in the payload."""
     text = letter * (EVENT_BYTES // len(letter.encode()))
-    pushes = list(intake_at("https://intake").pushes(event(text, number) for number in range(60)))
+    pushes = list(intake_at("https://intake").pushes([event(text, number) for number in range(60)]))
 
-    assert [json.loads(push.payload)["jsons"] for push in pushes] == [[text] * len(push.keys) for push in pushes]
+    assert [json.loads(payload_of(push))["jsons"] for push in pushes] == [[text] * len(push.keys) for push in pushes]
     assert sum(len(push.keys) for push in pushes) == 60
-    assert all(len(push.payload) <= PAYLOAD_BYTES for push in pushes)
+    assert all(len(payload_of(push)) <= PAYLOAD_BYTES for push in pushes)
     one_more = len(json.dumps(text, ensure_ascii=False).encode()) + 1
-    assert all(len(push.payload) + one_more > PAYLOAD_BYTES for push in pushes[:-1])
+    assert all(len(payload_of(push)) + one_more > PAYLOAD_BYTES for push in pushes[:-1])
 
 
 def test_a_payload_may_have_exactly_ten_mebibytes() -> None:
     """Two events fill it to the last byte; one byte more starts another push."""
     intake = intake_at("https://intake")
     (empty,) = intake.pushes([event(""), event("")])
-    room = PAYLOAD_BYTES - len(empty.payload)
+    room = PAYLOAD_BYTES - len(payload_of(empty))
 
-    assert [len(push.payload) for push in intake.pushes([event("x" * 9), event("x" * (room - 9))])] == [PAYLOAD_BYTES]
+    (full,) = intake.pushes([event("x" * 9), event("x" * (room - 9))])
+    assert len(payload_of(full)) == PAYLOAD_BYTES
     assert len(list(intake.pushes([event("x" * 9), event("x" * (room - 8))]))) == 2
 
 
@@ -92,7 +100,7 @@ def test_no_event_is_lost_doubled_or_moved(texts: list[str], batch_size: int) ->
     events = [event(text, number) for number, text in enumerate(texts)]
     pushes = list(intake_at("https://intake", batch_size=batch_size).pushes(events))
 
-    assert [text for push in pushes for text in json.loads(push.payload)["jsons"]] == texts
+    assert [text for push in pushes for text in json.loads(payload_of(push))["jsons"]] == texts
     assert [key for push in pushes for key in push.keys] == [one.key for one in events]
     assert all(1 <= len(push.keys) <= batch_size for push in pushes)
 
@@ -121,11 +129,28 @@ def test_a_batch_size_below_one_is_refused_by_name() -> None:
 # delivery
 
 
-def deliver(api: FakeApi, *texts: str, **settings: Any) -> None:
-    """Deliver some events to a server."""
-    intake = intake_at(api.url, **settings)
-    for push in intake.pushes(event(text, number) for number, text in enumerate(texts)):
-        intake.deliver(push)
+def deliver(api: FakeApi, *texts: str, patience: int = 0, **settings: Any) -> list[Delivered]:
+    """Deliver some events to a server; after so many waits the first trouble is raised."""
+    troubles: list[HttpkitError] = []
+
+    def trouble(error: HttpkitError, seconds: float) -> None:
+        assert seconds >= 1
+        troubles.append(error)
+        if len(troubles) > patience:
+            raise error
+
+    intake = intake_at(api.url, trouble=trouble, **settings)
+    pushes = intake.pushes([event(text, number) for number, text in enumerate(texts)])
+    return [delivered for push in pushes for delivered in intake.deliver(push)]
+
+
+def taking(refused: str, status: int = 400) -> Handler:
+    """An intake that refuses each push in which there is a certain event."""
+
+    def handler(asked: Asked) -> Answer:
+        return Answer(status=status) if refused in body_of(asked)["jsons"] else acknowledge(asked)
+
+    return handler
 
 
 def test_a_push_is_posted_to_the_batch_address_with_gzip(api: FakeApi) -> None:
@@ -154,17 +179,40 @@ def test_a_slash_at_the_end_of_the_address_changes_nothing(api: FakeApi) -> None
     intake = intake_at(f"{api.url}/region/")
 
     for push in intake.pushes([event("a")]):
-        intake.deliver(push)
+        assert [delivered.count for delivered in intake.deliver(push)] == [1]
 
     assert api.asked[0].target == "/region/batch"
 
 
-@pytest.mark.parametrize("acknowledged", [0, 1])
-def test_a_part_that_is_not_acknowledged_is_sent_again_later(api: FakeApi, acknowledged: int) -> None:
-    api.handler = in_turn(Answer(json={"event_ids": ["id"] * acknowledged}))
+def test_a_part_that_is_not_acknowledged_is_told_from_the_others_by_halving(api: FakeApi) -> None:
+    """Which of the events the intake took cannot be seen from the number of its answers."""
+    api.handler = lambda asked: Answer(json={"event_ids": ["id" for text in body_of(asked)["jsons"] if text != "c"]})
 
-    with pytest.raises(UnavailableError, match=f"{acknowledged} of 2"):
-        deliver(api, "a", "b")
+    delivered = deliver(api, "a", "b", "c", "d", patience=5)
+
+    assert sum(one.count for one in delivered) == 3
+    assert [refusal.text for one in delivered for refusal in one.refusals] == ["c"]
+
+
+def test_an_answer_with_null_for_an_event_says_which_one_was_refused(api: FakeApi) -> None:
+    api.handler = in_turn(Answer(json={"event_ids": ["id", None, "id"]}))
+
+    (delivered,) = deliver(api, "a", "b", "c")
+
+    assert delivered.count == 2
+    assert [refusal.text for refusal in delivered.refusals] == ["b"]
+    assert list(delivered.keys) == [event("", number).key for number in range(3)]
+    assert len(api.asked) == 1
+
+
+def test_an_event_without_an_acknowledgement_is_tried_again_before_it_is_given_up(api: FakeApi) -> None:
+    api.handler = in_turn(
+        Answer(json={"event_ids": []}), Answer(json={"event_ids": []}), Answer(json={"event_ids": ["id"]})
+    )
+
+    (delivered,) = deliver(api, "a", patience=5)
+
+    assert delivered.count == 1
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -177,22 +225,79 @@ def test_a_refused_intake_key_is_a_wrong_setting(api: FakeApi, status: int) -> N
     assert KEY not in caught.value.message
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_busy_intake_is_unavailable(api: FakeApi, status: int) -> None:
-    api.handler = in_turn(Answer(status=status))
+@pytest.mark.parametrize("status", [404, 405, 408, 429, 500, 503])
+def test_a_busy_or_misplaced_intake_is_tried_again(api: FakeApi, status: int) -> None:
+    api.handler = in_turn(Answer(status=status), Answer(status=status), Answer(json={"event_ids": ["id"]}))
 
-    with pytest.raises(UnavailableError):
-        deliver(api, "a")
+    (delivered,) = deliver(api, "a", patience=2)
+
+    assert delivered.count == 1
+    assert len(api.asked) == 3
 
 
-@pytest.mark.parametrize("status", [400, 404, 413])
-def test_a_push_that_the_intake_does_not_take_is_a_refusal(api: FakeApi, status: int) -> None:
-    api.handler = in_turn(Answer(status=status))
+def test_an_intake_is_not_asked_before_the_time_it_told(api: FakeApi) -> None:
+    api.handler = in_turn(Answer(status=429, headers={"Retry-After": "77"}), Answer(json={"event_ids": ["id"]}))
+    waits: list[float] = []
+    intake = intake_at(api.url, trouble=lambda error, seconds: waits.append(seconds))
+    for push in intake.pushes([event("a")]):
+        list(intake.deliver(push))
+
+    assert waits == [77]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_an_event_that_is_refused_is_found_by_halving(api: FakeApi, status: int, place: int) -> None:
+    texts = [f"event {number}" for number in range(7)]
+    api.handler = taking(texts[place], status)
+
+    delivered = deliver(api, *texts)
+
+    assert sum(one.count for one in delivered) == 6
+    assert [refusal.text for one in delivered for refusal in one.refusals] == [texts[place]]
+    assert [key for one in delivered for key in one.keys] == [event("", number).key for number in range(7)]
+
+
+def test_a_push_that_is_too_large_for_the_intake_goes_in_pieces(api: FakeApi) -> None:
+    api.handler = lambda asked: Answer(status=413) if len(body_of(asked)["jsons"]) > 2 else acknowledge(asked)
+
+    delivered = deliver(api, *(str(number) for number in range(9)))
+
+    assert sum(one.count for one in delivered) == 9
+    assert not any(one.refusals for one in delivered)
+
+
+def test_an_intake_that_refuses_everything_is_doubted_and_not_the_events(api: FakeApi) -> None:
+    api.handler = in_turn(Answer(status=400))
 
     with pytest.raises(RefusedError) as caught:
-        deliver(api, "a")
+        deliver(api, *(str(number) for number in range(30)))
 
-    assert caught.value.status == status
+    assert caught.value.status == 400
+
+
+@given(texts=st.lists(st.sampled_from(["good", "bad"]), min_size=1, max_size=24), batch_size=st.integers(1, 9))
+def test_whatever_is_refused_everything_else_arrives_once_and_in_order(texts: list[str], batch_size: int) -> None:
+    texts = ["good", *(f"{text} {number}" for number, text in enumerate(texts))]
+    arrived: list[str] = []
+
+    def handler(asked: Asked) -> Answer:
+        jsons = body_of(asked)["jsons"]
+        if any(text.startswith("bad") for text in jsons):
+            return Answer(status=400)
+        arrived.extend(jsons)
+        return acknowledge(asked)
+
+    with FakeApi(handler) as api:
+        try:
+            delivered = deliver(api, *texts, batch_size=batch_size)
+        except RefusedError:  # ten bad ones in a row
+            return
+
+    assert arrived == [text for text in texts if text.startswith("good")]
+    refused = [refusal.text for one in delivered for refusal in one.refusals]
+    assert refused == [text for text in texts if text.startswith("bad")]
+    assert len({key for one in delivered for key in one.keys}) == len(texts)
 
 
 @pytest.mark.parametrize(

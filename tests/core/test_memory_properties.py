@@ -19,8 +19,15 @@ from hypothesis import strategies as st
 
 from httpkit.errors import UnavailableError
 from httpkit.memory import Memory
+from tests.core import memories
+from tests.core.memories import known_to, remembered
 
-KEY_LIMIT = 12
+KEY_LIMIT = 6000
+LARGE = 2500
+"""Keys that are too many for the document, so that they go to a file."""
+
+
+FLUSH, TRUNCATE = os.fsync, os.ftruncate
 
 
 class Crash(BaseException):
@@ -29,17 +36,12 @@ class Crash(BaseException):
 
 def keys(first: int, number: int) -> list[bytes]:
     """Some keys in a row."""
-    return [(first + place).to_bytes(16, "big") for place in range(number)]
+    return memories.keys(*range(first, first + number))
 
 
 def open_memory(folder: Path) -> Memory:
     """The memory as a start of the process finds it."""
-    return Memory(folder, source="property", key_limit=KEY_LIMIT)
-
-
-def remembered(folder: Path) -> list[bytes]:
-    """The keys that a restart finds, in their order."""
-    return list(open_memory(folder).seen)
+    return memories.open_memory(folder, key_limit=KEY_LIMIT)
 
 
 class Fault:
@@ -55,6 +57,7 @@ class Fault:
         self.place = place
         self.failure = failure
         self.met = 0
+        self.sizes: dict[Path, int] = {}
 
     @property
     def reached(self) -> bool:
@@ -65,7 +68,7 @@ class Fault:
         """Act; was that ended by the fault?"""
         try:
             with pytest.MonkeyPatch.context() as patch:
-                for name in ("replace", "fsync", "unlink", "mkdir", "open"):
+                for name in ("replace", "fsync", "ftruncate", "unlink", "mkdir", "open"):
                     patch.setattr(os, name, self._around(getattr(os, name)))
                 patch.setattr(Path, "open", self._around(Path.open))
                 act()
@@ -74,17 +77,28 @@ class Fault:
         return False
 
     def _around(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        is_flush = real is os.fsync
+        is_flush, is_open = real is FLUSH, real is Path.open
 
         def operate(*args: Any, **named: Any) -> Any:
             self.met += 1
+            if is_open and args[0].exists():
+                self.sizes[args[0]] = args[0].stat().st_size
             if self.met != self.place:
                 return real(*args, **named)
-            if is_flush and stat.S_ISREG((status := os.fstat(args[0])).st_mode):
-                os.ftruncate(args[0], status.st_size // 2)
+            if is_flush:
+                self._halve(args[0])
             raise self.failure
 
         return operate
+
+    def _halve(self, descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return
+        name = Path(f"/proc/self/fd/{descriptor}").readlink()
+        # What a file of keys held before is not written again; a document is, from its start.
+        before = self.sizes.get(name, 0) if name.name.startswith("keys-") else 0
+        TRUNCATE(descriptor, before + (status.st_size - before) // 2)
 
 
 def crash(place: int) -> Fault:
@@ -119,72 +133,78 @@ def history(folder: Path, sizes: list[int]) -> list[bytes]:
     return acknowledged
 
 
-HISTORIES = [[], [1], [3, 1], [1, 1, 1], [4, 2, 1], [4, 1, 1, 1]]
+HISTORIES = [[], [1], [3, 1], [1, 1, 1], [LARGE], [LARGE, 1], [LARGE, LARGE], [1, LARGE, LARGE, 1]]
+BATCH_SIZES = [2, LARGE]
 
 
+@pytest.mark.parametrize("size", BATCH_SIZES)
 @pytest.mark.parametrize("sizes", HISTORIES, ids=str)
-def test_a_crash_at_any_operation_of_a_commit_leaves_the_old_or_the_new_state(sizes: list[int]) -> None:
+def test_a_crash_at_any_operation_of_a_commit_leaves_the_old_or_the_new_state(sizes: list[int], size: int) -> None:
     def scenario(fault: Fault, folder: Path) -> None:
-        old, batch = history(folder, sizes), keys(100, 2)
+        old, batch = history(folder, sizes), keys(100_000, size)
         memory = open_memory(folder)
         crashed = fault.ends(lambda: memory.remember(batch))
 
-        assert remembered(folder) in ([old, old + batch] if crashed else [old + batch])
+        assert remembered(folder, old + batch) in ([old, old + batch] if crashed else [old + batch])
 
     at_every_place(crash, scenario)
 
 
+@pytest.mark.parametrize("size", BATCH_SIZES)
 @pytest.mark.parametrize("sizes", HISTORIES[1:], ids=str)
-def test_a_crash_during_the_start_after_a_crash_changes_nothing(sizes: list[int]) -> None:
+def test_a_crash_during_the_start_after_a_crash_changes_nothing(sizes: list[int], size: int) -> None:
     """The start removes what the first crash left."""
 
     def scenario(fault: Fault, folder: Path) -> None:
-        old, batch = history(folder, sizes), keys(100, 2)
+        old, batch, later = history(folder, sizes), keys(100_000, size), keys(200_000, size)
         memory = open_memory(folder)
         fault.ends(lambda: memory.remember(batch))
         starts = (crash(place).ends(lambda: open_memory(folder)) for place in count(1))
         while next(starts):
             pass
 
-        found = remembered(folder)
+        found = remembered(folder, old + batch)
         assert found in (old, old + batch)
-        open_memory(folder).remember(keys(200, 1))
-        assert remembered(folder) == found + keys(200, 1)
+        open_memory(folder).remember(later)
+        assert remembered(folder, old + batch + later) == found + later
 
     at_every_place(crash, scenario)
 
 
-@pytest.mark.parametrize("sizes", [[1], [4, 2, 1]], ids=str)
-@pytest.mark.parametrize("second", range(1, 13))
-def test_the_running_process_survives_a_refusal_at_any_operation(sizes: list[int], second: int) -> None:
+@pytest.mark.parametrize("size", BATCH_SIZES)
+@pytest.mark.parametrize("sizes", [[1], [LARGE, LARGE], [LARGE, 1]], ids=str)
+@pytest.mark.parametrize("second", range(1, 9))
+def test_the_running_process_survives_a_refusal_at_any_operation(sizes: list[int], size: int, second: int) -> None:
     """The same process tries again, and a crash in that second try does no harm either."""
 
     def scenario(fault: Fault, folder: Path) -> None:
-        old, batch = history(folder, sizes), keys(100, 2)
+        old, batch = history(folder, sizes), keys(100_000, size)
         memory = open_memory(folder)
         refused = fault.ends(lambda: memory.remember(batch))
-        assert list(memory.seen) == (old if refused else old + batch)
+        assert known_to(memory, old + batch) == (old if refused else old + batch)
         if refused and not crash(second).ends(lambda: memory.remember(batch)):
-            assert remembered(folder) == old + batch
-        assert remembered(folder) in (old, old + batch)
+            assert remembered(folder, old + batch) == old + batch
+        assert remembered(folder, old + batch) in (old, old + batch)
 
     at_every_place(refusal, scenario)
 
 
 def test_a_file_that_cannot_be_removed_does_not_undo_a_commit() -> None:
     with tempfile.TemporaryDirectory() as parent, pytest.MonkeyPatch.context() as patch:
-        folder = Path(parent)
-        memory = open_memory(folder)
+        folder, expected = Path(parent), keys(9 * LARGE, LARGE)
+        memory = Memory(folder, source="property", key_limit=LARGE)
 
         def refuse(*_: object, **__: object) -> None:
             raise PermissionError
 
         patch.setattr(os, "unlink", refuse)
-        for number in range(4):
-            memory.remember(keys(number, 1))
+        for number in range(10):
+            memory.remember(keys(number * LARGE, LARGE))
+            memory.seen.begin_poll()
+            memory.close_poll()
         patch.undo()
 
-        assert list(memory.seen) == remembered(folder) == keys(0, 4)
+        assert known_to(memory, expected) == remembered(folder, expected) == expected
 
 
 Step = tuple[Literal["remember", "forget", "restart"], Literal["well", "crash", "refused"], int, int]
@@ -192,7 +212,7 @@ _steps: st.SearchStrategy[list[Step]] = st.lists(
     st.tuples(
         st.sampled_from(["remember", "remember", "remember", "forget", "restart"]),
         st.sampled_from(["well", "well", "crash", "refused"]),
-        st.integers(1, 6),
+        st.sampled_from([1, 2, 700, LARGE, 2 * LARGE]),
         st.integers(1, 16),
     ),
     max_size=12,
@@ -213,51 +233,69 @@ class Life:
 
     Attributes:
         known: keys that the running process knows, in order.
-        allowed: what a restart may find; more than one list after something failed.
+        ever: all keys that were ever to be remembered, in order.
+        doubtful: commits that failed; a restart may find each of them, but never a part of it.
+        slack: most keys that a restart may find although they were forgotten.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.memory = open_memory(folder)
         self.known = list[bytes]()
-        self.allowed = [self.known]
-        self.next = 0
+        self.ever = list[bytes]()
+        self.doubtful = list[list[bytes]]()
+        self.slack = 0
 
     def step(self, what: str, how: str, size: int, place: int) -> None:
         """One event of the history."""
         if what == "restart":
             self.restart()
-            return
-        if what == "remember":
-            batch = keys(self.next, size)
-            self.next += size
-            self._act(lambda: self.memory.remember(batch), self.known + batch, how, place)
-            return
-        self.restart()
-        self.memory.seen.begin_poll()
-        self._act(self.memory.close_poll, self.known[-KEY_LIMIT:], how, place)
+        elif what == "remember":
+            self._remember(keys(len(self.ever), size), how, place)
+        else:
+            self._forget(how, place)
 
     def restart(self) -> None:
-        """A new process finds one of the states that are allowed."""
+        """A new process finds everything that was acknowledged, and of what failed all of a commit or nothing."""
         self.memory = open_memory(self.folder)
-        self.known = list(self.memory.seen)
-        assert self.known in self.allowed
-        self.allowed = [self.known]
+        found = known_to(self.memory, self.ever)
+        surplus = set(found) - set(self.known)
+        assert len(found) == len(surplus) + len(self.known)
+        for batch in self.doubtful:
+            assert len(surplus.intersection(batch)) in (0, len(batch))
+            surplus.difference_update(batch)
+        assert len(surplus) <= self.slack
+        self.known, self.doubtful, self.slack = found, [], 0
 
-    def _act(self, act: Callable[[], object], expected: list[bytes], how: str, place: int) -> None:
-        self.allowed.append(expected)
-        if how == "crash" and crash(place).ends(act):
-            self.restart()
-        elif how == "refused" and refusal(place).ends(act):
-            assert list(self.memory.seen) in (self.known, expected)
-            if list(self.memory.seen) != self.known:
-                self.restart()
+    def _remember(self, batch: list[bytes], how: str, place: int) -> None:
+        self.ever += batch
+        if self._does(lambda: self.memory.remember(batch), how, place):
+            self.known += batch
+            self.doubtful.clear()
         else:
-            if how == "well":
-                act()
-            self.known = list(self.memory.seen)
-            assert self.known == expected
-            self.allowed = [expected]
+            self.doubtful.append(batch)
+        self._see(how)
+
+    def _forget(self, how: str, place: int) -> None:
+        self.restart()
+        self.memory.seen.begin_poll()
+        before, self.known = self.known, self.known[-KEY_LIMIT:]
+        done = self._does(self.memory.close_poll, how, place)
+        self.slack = KEY_LIMIT // 4 if done else len(before) - len(self.known)
+        self._see(how)
+
+    def _does(self, act: Callable[[], object], how: str, place: int) -> bool:
+        """Act; was it done without a failure?"""
+        if how == "well":
+            act()
+            return True
+        return not (crash if how == "crash" else refusal)(place).ends(act)
+
+    def _see(self, how: str) -> None:
+        """What the process knows now; after a crash it is another one."""
+        if how == "crash":
+            self.restart()
+        assert known_to(self.memory, self.ever) == self.known
 
 
 CHILD = """
@@ -268,7 +306,7 @@ from httpkit.memory import Memory
 memory = Memory(Path(sys.argv[1]), source="child")
 number = int(sys.argv[2])
 while True:
-    memory.remember([(number * 8 + place).to_bytes(16, "big") for place in range(number % 5 + 1)])
+    memory.remember([(number * 8000 + place).to_bytes(16, "big") for place in range(number % 3 * 1000 + 1)])
     print(number, flush=True)
     number += 1
 """
@@ -276,7 +314,7 @@ while True:
 
 def batch_of_child(number: int) -> list[bytes]:
     """The keys of one commit of the child."""
-    return keys(number * 8, number % 5 + 1)
+    return keys(number * 8000, number % 3 * 1000 + 1)
 
 
 def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
@@ -297,7 +335,7 @@ def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path) -> 
             known += batch_of_child(number)
             number += 1
 
-        found = list(Memory(tmp_path, source="child").seen)
+        found = remembered(tmp_path, known + batch_of_child(number))
         # The last commit may have reached the disk without having been acknowledged.
         assert found in (known, known + batch_of_child(number))
         number += found != known

@@ -1,7 +1,7 @@
 """Whatever the API does at its end, every record comes exactly once and every poll ends."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from httpkit.errors import UnavailableError
 from httpkit.freshness import SeenKeys
 from httpkit.source import Source
 from httpkit.values import Position, Request, Response
+from tests.core.clients import begun
 from tests.core.polls import get, source_of
 
 Style = Literal["link_header", "next_url", "cursor", "page", "offset"]
@@ -41,6 +42,10 @@ class ModelApi:
 
     def clean(self, text: str) -> str:
         return text
+
+    def begin(self, request: Request) -> Callable[[], Response]:
+        """Ask for a page."""
+        return begun(self.send, request)
 
     def send(self, request: Request) -> Response:
         """The page for a request."""

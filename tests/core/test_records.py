@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
-from httpkit.records import RecordSelector, RecordSettings, Selected, event_text
+from httpkit.records import RecordSelector, RecordSettings, Selected
 from httpkit.values import JsonValue, Request, Response
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -164,43 +164,3 @@ def test_an_error_shows_the_beginning_of_the_answer_on_one_line() -> None:
     assert "503 Busy (out of order xxx" in caught.value.message
     assert len(caught.value.message) < 400
     assert "\n" not in caught.value.message
-
-
-def test_an_event_is_json_on_one_line_with_its_source() -> None:
-    assert json.loads(event_text({"id": 1, "text": "a\nb"}, "testhttp")) == {
-        "id": 1,
-        "text": "a\nb",
-        "source": "testhttp",
-    }
-    assert "\n" not in event_text({"text": "a\nb"}, "testhttp")
-
-
-@pytest.mark.parametrize("own", ["api", "", None])
-def test_a_source_of_the_record_itself_stays(own: str | None) -> None:
-    assert json.loads(event_text({"source": own}, "testhttp")) == {"source": own}
-
-
-def test_an_empty_source_adds_nothing() -> None:
-    assert json.loads(event_text({"id": 1}, "")) == {"id": 1}
-
-
-def test_the_source_does_not_change_the_record_itself() -> None:
-    record = {"id": 1}
-    event_text(record, "testhttp")
-
-    assert record == {"id": 1}
-
-
-@pytest.mark.parametrize("value", [[1, 2], 5, None, True])
-def test_only_objects_get_a_source(value: JsonValue) -> None:
-    assert json.loads(event_text(value, "testhttp")) == value
-
-
-def test_a_text_record_is_the_event_as_it_is() -> None:
-    assert event_text('<34>Oct 11 su: "failed"', "testhttp") == '<34>Oct 11 su: "failed"'
-
-
-def test_an_event_keeps_letters_digits_and_lone_surrogates() -> None:
-    record = {"name": "Žofie 漢", "n": 2**70, "cut": "\ud83d"}
-
-    assert json.loads(event_text(record, "")) == record

@@ -13,6 +13,7 @@ from httpkit.values import Position
 from tests.core.clients import local_client
 from tests.core.polls import get, in_turn, items, poll, records_of, source_of
 from tests.fake_api import Answer, FakeApi
+from tests.played_platform import eventually
 
 
 def test_a_second_poll_gives_nothing_that_the_first_one_gave(api: FakeApi, client: Client) -> None:
@@ -44,15 +45,22 @@ def test_a_record_that_stands_twice_on_a_page_is_given_once(api: FakeApi, client
     assert batch.received == 3
 
 
-def test_a_page_is_given_before_the_next_one_is_asked_for(api: FakeApi, client: Client) -> None:
+def test_the_next_page_is_asked_for_while_a_page_is_delivered(api: FakeApi, client: Client) -> None:
     api.handler = in_turn(Answer(json=items(1)), Answer(json=items(2)), Answer(json=[]))
     source, seen = source_of(client, get(api.url), records_path="", pagination="page"), SeenKeys()
-    requests = []
-    for batch in source.poll(seen, Position()):
-        requests.append(len(api.asked))
+    for number, batch in enumerate(source.poll(seen, Position())):
+        eventually(lambda: len(api.asked) == min(number + 2, 3), "the next page is asked for")  # noqa: B023
         seen.add(record.key for record in batch.records)
 
-    assert requests == [1, 2, 3]
+    assert len(api.asked) == 3
+
+
+def test_no_page_is_asked_for_beyond_the_budget(api: FakeApi, client: Client) -> None:
+    api.handler = in_turn(Answer(json=items(1)), Answer(json=items(2)), Answer(json=items(3)))
+    source = source_of(client, get(api.url), records_path="", pagination="page", max_pages=2)
+
+    assert records_of(poll(source, SeenKeys())) == items(1, 2)
+    assert len(api.asked) == 2
 
 
 def test_only_the_last_batch_completes_the_poll(api: FakeApi, client: Client) -> None:

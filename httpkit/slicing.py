@@ -1,0 +1,174 @@
+"""Records cut out of a JSON page as they stand there; what is only passed on is never decoded.
+
+Of each record identity and time are read, and whether it has one of the fields that are added to every event. Of the
+rest of the page only what a path names is decoded, which is where the next page and the totals are.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from httpkit.paths import is_plain_name
+from httpkit.values import JsonValue, SlicedRecord
+
+_OF_AN_ANSWER = re.compile(r"header:|json\(\s*header:")
+_OF_THE_LAST_RECORD = "last:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slices:
+    """A page in pieces.
+
+    Attributes:
+        content: what the paths of an answer find, with an empty list in the place of the records.
+        records: in the order of the page.
+    """
+
+    content: JsonValue
+    records: Sequence[SlicedRecord]
+
+
+class Slicer:
+    """Cuts pages of one source.
+
+    Args:
+        records_path: plain names with dots between, "" for a page that is the list itself.
+        id_path: as `records_path`, in a record; "" for none.
+        timestamp_path: as `id_path`.
+        added: names of the fields that are added to every event.
+        in_answer: paths that are read in each answer, which `can_slice` has seen.
+    """
+
+    def __init__(
+        self,
+        *,
+        records_path: str,
+        id_path: str,
+        timestamp_path: str,
+        added: Collection[str],
+        in_answer: Sequence[str],
+    ) -> None:
+        self._way = _names(records_path)
+        self._id, self._time = _names(id_path), _names(timestamp_path)
+        read = {way[0]: Any for way in (self._id, self._time) if way}
+        head, self._attributes = _struct_of("Head", {**dict.fromkeys(added, msgspec.Raw), **read})
+        self._added = [self._attributes[name] for name in added]
+        self._page = _page_part(self._way, [_names(path) for path in in_answer if path and is_plain_name(path)])
+        self._page_of = msgspec.json.Decoder(self._page.type).decode
+        self._head_of = msgspec.json.Decoder(head).decode
+
+    def cut(self, body: bytes) -> Slices | None:
+        """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line."""
+        if b"\n" in body or not _is_utf8(body):
+            return None
+        head_of = self._head_of
+        try:
+            texts, content = self._page.taken(self._page_of(body))
+            # A second look at the same bytes costs a quarter of building all that is in them.
+            heads = [head_of(text) for text in texts]
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return None
+        return Slices(content=content, records=self._records(texts, heads))
+
+    def _records(self, texts: Sequence[msgspec.Raw], heads: Sequence[Any]) -> list[SlicedRecord]:
+        plain: Iterable[bool] = [True] * len(heads)
+        for attribute in self._added:
+            absent = [value is msgspec.UNSET for value in map(attrgetter(attribute), heads)]
+            plain = map(operator.and_, plain, absent)
+        identities, times = self._column(heads, self._id), self._column(heads, self._time)
+        return list(map(SlicedRecord, texts, identities, times, plain))
+
+    def _column(self, heads: Sequence[Any], way: Sequence[str]) -> Sequence[JsonValue]:
+        """What a path finds in each record."""
+        if not way:
+            return [None] * len(heads)
+        column = list(map(attrgetter(self._attributes[way[0]]), heads))
+        for name in way[1:]:
+            column = [value.get(name) if isinstance(value, dict) else None for value in column]
+        return [None if value is msgspec.UNSET else value for value in column]
+
+
+def can_slice(*, record_paths: Sequence[str], in_record: Sequence[str], in_answer: Sequence[str]) -> bool:
+    """Do these paths leave the records as they are?
+
+    Args:
+        record_paths: where the records are.
+        in_record: paths that are read in each record; "" is none.
+        in_answer: paths that are read in each answer; "" is none.
+    """
+    if len(record_paths) > 1:
+        return False
+    where = record_paths[0] if record_paths else ""
+    plain = all(not path or is_plain_name(path) for path in (where, *in_record))
+    return plain and all(not path or _leaves_records(path, where) for path in in_answer)
+
+
+def _leaves_records(path: str, where: str) -> bool:
+    """Is the path of an answer not one through the records?"""
+    if _OF_AN_ANSWER.match(path) or path.startswith(_OF_THE_LAST_RECORD):
+        return True
+    overlaps = f"{where}.".startswith(f"{path}.") or f"{path}.".startswith(f"{where}.")
+    return bool(where) and is_plain_name(path) and not overlaps
+
+
+def _names(path: str) -> list[str]:
+    return path.split(".") if path else []
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _PagePart:
+    """How one level of a page is decoded.
+
+    Attributes:
+        type: what msgspec decodes.
+        taken: from what was decoded the texts of the records, and the content without them.
+    """
+
+    type: Any
+    taken: Callable[[Any], tuple[Sequence[msgspec.Raw], JsonValue]]
+
+
+def _page_part(way: Sequence[str], others: Sequence[Sequence[str]]) -> _PagePart:
+    """The level of a page at which the records are reached by `way`; of the rest only `others` is decoded."""
+    if not way:
+        return _PagePart(type=list[msgspec.Raw], taken=lambda texts: (texts, []))
+    inner = _page_part(way[1:], [other[1:] for other in others if other[0] == way[0]])
+    kept = {other[0]: Any for other in others if other[0] != way[0]}
+    struct, attributes = _struct_of("Page", kept)
+    records = [("records", inner.type)]
+    page = msgspec.defstruct(
+        "PageWithRecords", records, bases=(struct,), rename={"records": way[0]}, kw_only=True, gc=False
+    )
+
+    def taken(decoded: Any) -> tuple[Sequence[msgspec.Raw], JsonValue]:
+        texts, content = inner.taken(decoded.records)
+        found = {name: getattr(decoded, attribute) for name, attribute in attributes.items()}
+        return texts, {way[0]: content, **{name: one for name, one in found.items() if one is not msgspec.UNSET}}
+
+    return _PagePart(type=page, taken=taken)
+
+
+def _struct_of(title: str, fields: Mapping[str, Any]) -> tuple[type[msgspec.Struct], dict[str, str]]:
+    """A struct of some fields, and the names of its attributes by those in JSON."""
+    attributes = {name: f"field{number}" for number, name in enumerate(fields)}
+    described = [
+        (attributes[name], kind if kind is Any else kind | msgspec.UnsetType, msgspec.UNSET)
+        for name, kind in fields.items()
+    ]
+    renamed = {attribute: name for name, attribute in attributes.items()}
+    return msgspec.defstruct(title, described, rename=renamed, kw_only=True, gc=False), attributes
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Strings that are not decoded are not checked either, so they are checked here."""
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            return False
+    return True

@@ -1,0 +1,123 @@
+"""From batches to an intake: packed while earlier ones are on their way, remembered once they have arrived."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from httpkit.intake import EVENT_BYTES, Delivered, Event, Intake, Push, Refusal, too_large
+from httpkit.values import Batch, Record
+from testhttp_modules.reading import Reading
+from testhttp_modules.rounds import Delivery, Host
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packed:
+    """A batch on its way.
+
+    Attributes:
+        keys: of records that give no event that an intake takes.
+        too_large: events that no intake takes.
+    """
+
+    pushes: Sequence[Push]
+    keys: Sequence[bytes]
+    too_large: Sequence[Refusal]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measures:
+    """Where the numbers of the SDK go.
+
+    Attributes:
+        forwarded: takes the number of events that the intake has acknowledged.
+        discarded: takes the number of events that it never takes.
+        seconds: takes how long a push took.
+        lag: takes the age in seconds of the newest event.
+    """
+
+    forwarded: Callable[[int], None]
+    discarded: Callable[[int], None]
+    seconds: Callable[[float], None]
+    lag: Callable[[float], None]
+
+
+class IntakeDelivery:
+    """Delivers the batches of all streams of a connector to its intake."""
+
+    def __init__(self, intake: Intake, host: Host, measures: Measures) -> None:
+        self._intake = intake
+        self._host = host
+        self._measures = measures
+        self.steps = Delivery(prepare=self._pack, deliver=self._deliver)
+
+    def _pack(self, reading: Reading, batch: Batch) -> Packed:
+        """Make the pushes of a batch."""
+        writer = reading.source.writer
+        events: list[Event] = []
+        keys: list[bytes] = []
+        oversized: list[Refusal] = []
+        for record in batch.records:
+            text = writer.plain_text(record)
+            if text is not None and len(text) <= _SURELY_FITS:
+                events.append(Event(key=record.key if record.remember else None, text=text))
+            elif fitting := _fitting(record, writer.texts(record), oversized):
+                events += fitting
+            elif record.remember:
+                keys.append(record.key)
+        return Packed(pushes=tuple(self._intake.pushes(events)), keys=keys, too_large=oversized)
+
+    def _deliver(self, reading: Reading, batch: Batch, packed: Packed) -> int:
+        """Deliver a batch and remember what was acknowledged; how many events the intake took."""
+        self._put_aside(reading, packed.too_large)
+        count, keys = 0, list(packed.keys)
+        for number, push in enumerate(packed.pushes, 1):
+            start = time.monotonic()
+            for delivered in self._intake.deliver(push):
+                self._put_aside(reading, delivered.refusals)
+                count += delivered.count
+                if number == len(packed.pushes) and _is_whole(push, delivered):
+                    # With the last push of a page, the page is delivered: one write for both.
+                    keys += delivered.keys
+                else:
+                    self._host.remember(reading, delivered.keys)
+            self._host.health.ends(INTAKE)
+            self._measures.seconds(time.monotonic() - start)
+        self._host.remember(reading, keys, batch.position)
+        self._measures.forwarded(count)
+        if batch.newest:
+            self._measures.lag((datetime.now(UTC) - batch.newest).total_seconds())
+        return count
+
+    def _put_aside(self, reading: Reading, refusals: Sequence[Refusal]) -> None:
+        for refusal in refusals:
+            key = refusal.key or _NO_KEY
+            self._host.quarantine(reading, key, refusal.text, refusal.reason)
+            self._measures.discarded(1)
+
+
+INTAKE = "The intake"
+"""What it is called in the log."""
+
+_NO_KEY = bytes(16)
+_SURELY_FITS = EVENT_BYTES // 4
+"""Characters; each takes at most four bytes."""
+
+
+def _is_whole(push: Push, delivered: Delivered) -> bool:
+    return delivered.count + len(delivered.refusals) == push.count
+
+
+def _fitting(record: Record, texts: Sequence[str], oversized: list[Refusal]) -> list[Event]:
+    """The events of a record that an intake takes; the others are added to `oversized`."""
+    fitting: list[Event] = []
+    for text in texts:
+        if too_large(text):
+            reason = f"{len(text.encode('utf-8', 'surrogatepass'))} bytes, an intake takes at most {EVENT_BYTES}"
+            oversized.append(Refusal(key=record.key, text=text, reason=reason))
+        else:
+            fitting.append(Event(key=None, text=text))
+    if fitting and record.remember:
+        # With the last one the record is delivered whole.
+        fitting[-1] = Event(key=record.key, text=fitting[-1].text)
+    return fitting
