@@ -25,6 +25,7 @@ _SETTLE_SECONDS = 0.3
 _LEAST_PATIENCE_SECONDS = 60.0
 _SLOWEST_EVENTS_PER_SECOND = 1000
 _REPORT_SECONDS = 120.0
+_SAID_AT_THE_END = 600
 
 
 class Ending(Enum):
@@ -146,7 +147,7 @@ def trial(contestant: Contestant, other: Counterpart, *, events: int, latency: f
     with tempfile.TemporaryDirectory(dir=workshop) as folder, log.open("wb") as output:
         start = contestant.start(other.begin(events=events, latency=latency), Path(folder))
         if not Path(start.command[0]).exists():
-            raise BenchmarkError(f"{start.command[0]} is not there; `make bench` installs it where it can.")
+            raise BenchmarkError("Its environment is not there; `make bench` installs it where it can.")
         child = Child(start, output)
         watcher = _watcher(contestant, child) if events else None
         try:
@@ -160,8 +161,8 @@ def trial(contestant: Contestant, other: Counterpart, *, events: int, latency: f
                 watcher.wait(_LEAST_PATIENCE_SECONDS)
     report = other.report()
     if failed or not report.requests:
-        said = "\n".join([*report.errors, log.read_text(errors="replace")[-2000:]])
-        raise BenchmarkError(f"{contestant.name} did not run to its end (status {child.status}):\n{said}")
+        said = "\n".join([*report.errors, log.read_text(errors="replace")[-_SAID_AT_THE_END:]])
+        raise BenchmarkError(f"It did not run to its end (status {child.status}):\n{said}")
     return Trial(
         seconds=max(0.0, report.last_push - report.first_request),
         cpu=child.cpu,
