@@ -27,8 +27,13 @@ class Scenario:
 
     @property
     def title(self) -> str:
-        """As it stands above a column."""
+        """As people say it."""
         return f"{self.latency * 1000:.0f} ms, {short(self.events)}"
+
+    @property
+    def heading(self) -> str:
+        """As it stands above a column."""
+        return self.title.replace(", ", "\n")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -129,12 +134,12 @@ def table_of(comparison: Comparison) -> Table:
     runs = max((len(row.empty) for row in comparison.rows), default=0)
     title = "Connectors, one run each" if runs == 1 else f"Connectors, medians of {runs} runs"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("what")
-    headings = [f"events/s\n{scenario.title}" for scenario in comparison.scenarios]
-    headings += [f"CPU s/M\n{scenario.title}" for scenario in comparison.scenarios]
-    headings += [f"peak MB\n{scenario.title}" for scenario in busy]
+    table.add_column("what", no_wrap=True)
+    headings = [f"events/s\n{scenario.heading}" for scenario in comparison.scenarios]
+    headings += [f"CPU s/M\n{scenario.heading}" for scenario in comparison.scenarios]
+    headings += [f"peak MB\n{scenario.heading}" for scenario in busy]
     for heading in (*headings, "asks\nafter s", "CPU s\ntill then"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in comparison.rows:
         if not row.failure:
             table.add_row(
