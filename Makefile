@@ -8,9 +8,10 @@ VENV := .venv/bin
 INSTALL = @$(PYTHON) scripts/install.py
 ARGS ?=
 ONCE ?=
+CONFIG ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help python install install-dev demo serve test bench check format generate lock clean
+.PHONY: help python install install-dev demo preview serve test bench check format generate lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +30,10 @@ install-dev: python
 
 demo: install ## Watch the module work against a local Sekoia; ONCE=1 ends after one round
 	@$(VENV)/python -m relay demo $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
+
+preview: install ## Try a configuration without delivering anything: CONFIG=FILE
+	@test -n "$(CONFIG)" || { echo "error: name the configuration: make preview CONFIG=mine.json" >&2; exit 2; }
+	@$(VENV)/python -m relay preview --config "$(CONFIG)" $(ARGS)
 
 serve: install ## Run the relay alone
 	@$(VENV)/python -m relay serve $(ARGS)

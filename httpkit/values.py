@@ -187,6 +187,7 @@ class Position:
 
     Attributes:
         watermark: everything before it was delivered, or is in the gaps; None before the first window was closed.
+        begun: start of the first window.
         window: the window that was not read to its end.
         token: the last token of the API, for sources that are resumed by token.
         not_before: the API asked not to be asked before.
@@ -197,6 +198,7 @@ class Position:
     """
 
     watermark: datetime | None = None
+    begun: datetime | None = None
     window: OpenWindow | None = None
     token: JsonValue = None
     not_before: datetime | None = None

@@ -69,6 +69,9 @@ class Windows:
             # After the clock was set back, what was covered by its old time was not.
             covered = min(position.watermark, end)
             since = covered - overlap
+            if position.begun:
+                # Before the first window nothing was asked for, so there is nothing to be met again.
+                since = min(max(since, position.begun), covered)
         else:
             covered = since = self._beginning(now)
         if self._span:
@@ -84,8 +87,11 @@ class Windows:
         watermark = max(window.until, position.watermark or window.until) if window.rest else window.until
         following = None
         if window.rest and window.rest > window.until:
-            following = OpenWindow(since=window.until, until=window.rest, rest=window.rest)
-        return replace(position, watermark=watermark, window=following, not_before=None)
+            # What could be read tells how much to try next; the whole rest would fail and be halved all over again.
+            until = min(window.rest, window.until + 2 * (window.until - window.since))
+            following = OpenWindow(since=window.until, until=until, rest=window.rest)
+        begun = position.begun or (None if position.watermark else window.since)
+        return replace(position, watermark=watermark, window=following, begun=begun, not_before=None)
 
     def failed(self, position: Position, reason: str, now: datetime, *, narrower_helps: bool) -> Position:
         """The position after a page that could not be read.
@@ -97,9 +103,10 @@ class Windows:
         window = position.window
         if not (window and narrower_helps):
             return position
-        if window.failures + 1 < _FAILURES_BEFORE_HALVING:
-            return replace(position, window=replace(window, failures=window.failures + 1))
         rest, span = window.rest or window.until, window.until - window.since
+        is_trial = window.rest is not None and span > _SMALLEST_SPAN
+        if window.failures + 1 < _FAILURES_BEFORE_HALVING and not is_trial:
+            return replace(position, window=replace(window, failures=window.failures + 1))
         if span > _SMALLEST_SPAN:
             # Whole seconds, since many APIs take no others.
             half = max(span // 2 // _SMALLEST_SPAN, 1) * _SMALLEST_SPAN

@@ -13,6 +13,8 @@ from typer.core import TyperGroup
 from relay.demo import run_demo
 from relay.errors import UnavailableError
 from relay.foreground import Foreground, Interruption
+from relay.preview import PreviewStoppedError, check_place_for, read_preview_order, run_preview, write_recording
+from relay.preview_text import show_preview
 from relay.sekoia.ending import rule_for
 from relay.sekoia.report import show, to_json
 from relay.sekoia.run_errors import RunError
@@ -22,6 +24,7 @@ from relay.single_run import read_order, run_once
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 USAGE_ERROR = 2
+INTERRUPTED = 130
 DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)")
 SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -111,6 +114,50 @@ def run(
     else:
         show(report, console)
     raise typer.Exit(0 if report.succeeded else 1)
+
+
+@commands.command()
+def preview(
+    config: Annotated[
+        Path | None,
+        typer.Option(help="JSON file with module_configuration and the settings to try.", metavar="FILE"),
+    ] = None,
+    stream: Annotated[str, typer.Option(help="Stream to look at.", metavar="NAME", show_default="the first one")] = "",
+    record: Annotated[
+        Path | None, typer.Option(help="Save the exchange, without secrets, to this new file.", metavar="FILE")
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(help="Take the answers from a saved exchange; nothing is sent.", metavar="FILE"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Try a configuration of the connector or the trigger: a few requests, nothing delivered, nothing remembered.
+
+    The exit code is 1 when something fails, and 2 when the configuration cannot be used at all.
+    """
+    if record is not None and replay is not None:
+        raise typer.BadParameter("choose one of --record and --replay", param_hint="--record")
+    with Interruption() as interruption:
+        try:
+            if record is not None:
+                check_place_for(record)
+            order = read_preview_order(config=config, replay=replay, stream=stream)
+            outcome = run_preview(order, module=REPOSITORY, interruption=interruption)
+            if record is not None:
+                write_recording(record, outcome["recording"])
+        except PreviewStoppedError:
+            raise typer.Exit(INTERRUPTED) from None
+        except (RunError, OSError) as error:
+            _refuse(str(error))
+    report = outcome["report"]
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        show_preview(report, Console())
+    if record is not None:
+        typer.echo(f"Recorded to {record.absolute()}; replay it with --replay {record}", err=True)
+    raise typer.Exit(1 if report["verdict"] == "fail" else 0)
 
 
 @commands.command()
