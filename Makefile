@@ -46,6 +46,7 @@ faults: install-dev ## Kill and disturb the connector in RUNS=200 seeded runs; A
 	@$(VENV)/python -m tests.faults --runs $(RUNS) $(ARGS)
 
 bench: install ## Compare connectors in two minutes; ARGS=--full in forty, ARGS=action one action
+	@$(PYTHON) scripts/install.py bench || echo "The comparison goes on without the libraries that could not be installed." >&2
 	@$(VENV)/python -m benchmarks $(ARGS)
 
 check: install-dev ## Check style, types, and that the generated files are current
@@ -67,6 +68,6 @@ lock: python ## Lock the dependencies of pyproject.toml; ARGS=--regenerate takes
 	@$(PYTHON) scripts/lock.py $(ARGS)
 
 clean: ## Remove the environments and everything that can be made again
-	@rm -rf .venv .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Clean."
