@@ -1,19 +1,21 @@
 """A folder on a disk, as a memory uses it."""
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from httpkit.files import flush_folder, replace_content
 from httpkit.folders import OvertakenError
+from httpkit.process_lock import ProcessLock
 
 _Version = tuple[int, int, int]
 _UNKNOWN = (0, 0, 0)
 
 
 class DiskFolder:
-    """A folder on a disk; it is made when something is written.
+    """A folder on a disk, which is made if it is missing.
 
     A document is overwritten where it is: with one flush instead of the two, and the two changes of names, that a
     replacement takes, and after a failure the memory has another document.
@@ -21,12 +23,24 @@ class DiskFolder:
 
     can_append = True
     tail_keys = 2048
+    is_shared = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, stop: threading.Event) -> None:
         self._path = path
+        self._stop = stop
+        self._lock = ProcessLock(path / "lock")
         self._is_made = False
         # None is a document that is not there; one whose last writing failed has no entry.
         self._versions: dict[str, _Version | None] = {}
+
+    def take(self, *, patience: float) -> bool:
+        """Hold it as a process until `release`; False when another one still does after `patience` seconds."""
+        self._make()
+        return self._lock.take(patience=patience, stop=self._stop)
+
+    def release(self) -> None:
+        """Hold it no longer."""
+        self._lock.release()
 
     def read(self, name: str) -> bytes | None:
         """The content of a document, None when there is none."""

@@ -24,6 +24,15 @@ class Folder(Protocol):
     tail_keys: int
     """Most keys that a document holds itself, so that they need no file: what is best for time and bytes together."""
 
+    is_shared: bool
+    """Can nobody hold it, so that who starts last takes it over by writing?"""
+
+    def take(self, *, patience: float) -> bool:
+        """Hold it as a process until `release`; False when another one still does after `patience` seconds."""
+
+    def release(self) -> None:
+        """Hold it no longer."""
+
     def read(self, name: str) -> bytes | None:
         """The content of a document, None when there is none."""
 

@@ -13,6 +13,7 @@ error, since starting from nothing would deliver everything again or, worse, ski
 """
 
 import secrets
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,14 +23,18 @@ import msgspec
 from httpkit.disk_folder import DiskFolder
 from httpkit.documents import encode_json
 from httpkit.errors import SettingsError
-from httpkit.files import replace_content
-from httpkit.folders import OvertakenError, failures, failures_named
+from httpkit.files import on_disk, replace_content
+from httpkit.folders import Folder, OvertakenError, failures, failures_named
 from httpkit.freshness import KEY_BYTES, SeenKeys
 from httpkit.key_files import DamagedError, KeyFiles
+from httpkit.object_folder import ObjectFolder
 from httpkit.state_document import KeyFile, State, decode_state, encode_state
 from httpkit.values import Position
 
 _DOCUMENTS = ("state.json", "state.previous.json")
+_TAKE_OVERS = 5
+"""Tries to take over from a process that goes on writing."""
+
 _FORGOTTEN_SHARE = 0.25
 """The files are written again once they hold more forgotten keys than this share of the others."""
 
@@ -41,24 +46,44 @@ class Memory:
         folder: on a disk or in an object store (an `S3Path`); made if it is missing.
         source: what is read, in words; a person who opens the state document finds it there.
         key_limit: largest number of keys kept of records that the API no longer shows.
+        stop: once it is set, nothing waits any more for the other process, the disk or the store.
+        patience: seconds that another process, which may be about to end, is waited for.
 
     Raises:
-        SettingsError: there are state files, and none of them is valid, or a newer version wrote them.
-        UnavailableError: the folder cannot be read.
+        SettingsError: there are state files, and none of them is valid, or a newer version wrote them; or another
+            process reads the same source.
+        UnavailableError: the folder cannot be used.
+        Stopped: `stop` was set while the other process was waited for.
     """
 
-    def __init__(self, folder: Path, *, source: str, key_limit: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        source: str,
+        key_limit: int = 1_000_000,
+        stop: threading.Event | None = None,
+        patience: float = 10.0,
+    ) -> None:
         self._path = folder
-        self._folder = DiskFolder(folder)
         self._owner = secrets.token_hex(4)
-        self._key_files = KeyFiles(self._folder, owner=self._owner)
         self._state, self._document = State(source=source), _DOCUMENTS[1]
         self._previous: State | None = None
         self._number = 0
         self._forgotten = 0
-        with failures_named(f"the memory in {folder}"):
-            self.seen = self._load(key_limit)
-            self._remove_leftovers()
+        self._is_overtaken = False
+        with self._errors_named():
+            self._folder: Folder = (DiskFolder if on_disk(folder) else ObjectFolder)(
+                folder, stop=stop or threading.Event()
+            )
+            if not self._folder.take(patience=patience):
+                raise OvertakenError(folder)
+            self._key_files = KeyFiles(self._folder, owner=self._owner)
+            try:
+                self.seen = self._open(key_limit)
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def source(self) -> str:
@@ -106,10 +131,28 @@ class Memory:
         Raises:
             UnavailableError: it could not be written.
         """
-        with failures_named(f"the memory in {self._path}"):
+        with self._errors_named():
             folder = self._path / "quarantine"
             folder.mkdir(parents=True, exist_ok=True)
             replace_content(folder / f"{key.hex()}.json", encode_json({"reason": reason, "event": event}))
+
+    def close(self) -> None:
+        """Let another process read the source, while this one goes on with something else."""
+        self._folder.release()
+
+    def _open(self, key_limit: int) -> SeenKeys:
+        """Load the memory, and where it cannot be held, take it over from whoever had it."""
+        for _ in range(_TAKE_OVERS if self._folder.is_shared else 1):
+            seen = self._load(key_limit)
+            try:
+                if self._folder.is_shared:
+                    self._number += 1
+                    self._commit(self._number, self._state.key_files, self._state.tail, self._state.position)
+            except OvertakenError:
+                continue
+            self._remove_leftovers()
+            return seen
+        raise OvertakenError(self._path)
 
     def _load(self, key_limit: int) -> SeenKeys:
         """Find the newest valid state and read its keys."""
@@ -141,14 +184,22 @@ class Memory:
         What a failed one has written may still count after a restart.
         """
         self._number += 1
+        with self._errors_named():
+            if self._is_overtaken:
+                raise OvertakenError(self._path)
+            yield self._number
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
         try:
             with failures_named(f"the memory in {self._path}"):
-                yield self._number
+                yield
         except DamagedError as error:
             raise SettingsError("memory", f"the file {error} in {self._path} is damaged; start again") from error
         except OvertakenError as error:
+            self._is_overtaken = True
             raise SettingsError(
-                "memory", f"another process reads the same source and has changed {self._path}; stop one of them"
+                "memory", f"another process reads the same source (it uses {self._path}, too); stop one of them"
             ) from error
 
     def _commit(self, number: int, files: tuple[KeyFile, ...], tail: bytes, position: Position) -> None:

@@ -13,16 +13,19 @@ class Stopped(Exception):  # noqa: N818  (a signal, not an error)
     """The stop event was set; whatever was under way is given up and nothing of it is remembered."""
 
 
-def run_until_stopped(call: Callable[[], Result], stop: threading.Event) -> Result:
+def run_until_stopped(call: Callable[[], Result], stop: threading.Event, *, grace: float = 0.0) -> Result:
     """Run a call that may block in a socket, and give it up when `stop` is set.
 
     A signal handler cannot end a system call that waits for a slow server, so the call runs in a daemon thread: the
     caller returns at once, and the thread dies with the process or with the time limit of its own socket.
 
+    Args:
+        grace: seconds that the call has to end after `stop` was set; without any it is not begun then.
+
     Raises:
         Stopped: `stop` was set before the call ended.
     """
-    if stop.is_set():
+    if stop.is_set() and not grace:
         raise Stopped
     done = threading.Event()
     results: list[Result] = []
@@ -38,7 +41,7 @@ def run_until_stopped(call: Callable[[], Result], stop: threading.Event) -> Resu
 
     threading.Thread(target=work, name="httpkit-call", daemon=True).start()
     while not done.wait(_LOOK_SECONDS):
-        if stop.is_set():
+        if stop.is_set() and not done.wait(grace):
             raise Stopped
     if errors:
         raise errors[0]
