@@ -36,16 +36,16 @@ def full_disk() -> Iterator[None]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk() -> Iterator[Path]:
     """A disk of its own with room for little."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if not mount("-t", "tmpfs", "-o", "size=256k", "tmpfs", disk):
-        pytest.skip("mounting a small disk takes a privilege that this process does not have")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", disk], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        if not mount("-t", "tmpfs", "-o", "size=256k", "tmpfs", folder):
+            pytest.skip("mounting a small disk takes a privilege that this process does not have")
+        try:
+            yield Path(folder)
+        finally:
+            # It is gone at once for everybody, also when a test has left a file open.
+            subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def mount(*arguments: str | Path) -> bool:
