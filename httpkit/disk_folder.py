@@ -8,7 +8,7 @@ from pathlib import Path
 
 from httpkit.files import flush_folder, replace_content
 from httpkit.folders import OvertakenError
-from httpkit.process_lock import ProcessLock
+from httpkit.locks import ProcessLock
 
 _Version = tuple[int, int, int]
 _UNKNOWN = (0, 0, 0)
@@ -116,9 +116,21 @@ class DiskFolder:
                 path.unlink(missing_ok=True)
             raise
 
-    def names(self) -> list[str]:
-        """The files that are there."""
-        return [path.name for path in self._path.iterdir()] if self._path.is_dir() else []
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a whole file, unless there is one of this name; was it written?"""
+        path = self._path / name
+        if path.exists():
+            return False
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            flush_folder(path.parent.parent)
+        replace_content(path, content)
+        return True
+
+    def names(self, below: str = "") -> list[str]:
+        """The files that are there, or those in a folder of it."""
+        folder = self._path / below
+        return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""

@@ -9,6 +9,9 @@ from pathlib import Path, PosixPath, WindowsPath
 from httpkit.folders import failures_named
 from httpkit.object_folder import put_object
 
+HALF_WRITTEN = ".new"
+"""How the names of files end that are not whole yet, and of those that a crash left so."""
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file, under a temporary name first, and make it survive a power cut.
@@ -31,7 +34,7 @@ def replace_content(path: Path, content: bytes) -> None:
     if not on_disk(path):
         put_object(path, content)
         return
-    temporary = path.with_name(f"{path.name}.new")
+    temporary = path.with_name(f"{path.name}{HALF_WRITTEN}")
     with temporary.open("wb") as file:
         file.write(content)
         file.flush()

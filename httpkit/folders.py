@@ -58,8 +58,11 @@ class Folder(Protocol):
     def write(self, name: str, contents: Iterable[bytes]) -> None:
         """Write a new file, which survives a power cut afterwards."""
 
-    def names(self) -> list[str]:
-        """The files that are there."""
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a whole file, unless there is one of this name; was it written?"""
+
+    def names(self, below: str = "") -> list[str]:
+        """The files that are there, or those in a folder of it."""
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""

@@ -6,7 +6,8 @@ A folder holds, for one source:
   turns: the older one is overwritten, so that a valid one is there at any moment. A state names the key files that
   belong to it and holds the newest keys itself; writing it is the commit of everything before.
 * ``keys-<number>-<owner>``: keys of delivered records, 16 bytes each; what a state names of them never changes.
-* ``quarantine/<key>.json``: events that cannot be delivered, each with its reason.
+* ``quarantine/<key>-<digest>.json``: events that cannot be delivered, each with its reason.
+* ``lock``: held by the process that reads the source.
 
 After a crash at any point the old or the new state is found. A folder with state files of which none is valid is an
 error, since starting from nothing would deliver everything again or, worse, skip what was missed.
@@ -14,20 +15,21 @@ error, since starting from nothing would deliver everything again or, worse, ski
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from httpkit.disk_folder import DiskFolder
-from httpkit.documents import encode_json
 from httpkit.errors import SettingsError
-from httpkit.files import on_disk, replace_content
+from httpkit.files import HALF_WRITTEN, on_disk
 from httpkit.folders import Folder, OvertakenError, failures, failures_named
 from httpkit.freshness import KEY_BYTES, SeenKeys
 from httpkit.key_files import DamagedError, KeyFiles
 from httpkit.object_folder import ObjectFolder
+from httpkit.quarantine import FOLDER as QUARANTINE
+from httpkit.quarantine import Quarantine
 from httpkit.state_document import KeyFile, State, decode_state, encode_state
 from httpkit.values import Position
 
@@ -46,6 +48,7 @@ class Memory:
         folder: on a disk or in an object store (an `S3Path`); made if it is missing.
         source: what is read, in words; a person who opens the state document finds it there.
         key_limit: largest number of keys kept of records that the API no longer shows.
+        clean: masks the secrets in what is put into quarantine.
         stop: once it is set, nothing waits any more for the other process, the disk or the store.
         patience: seconds that another process, which may be about to end, is waited for.
 
@@ -62,6 +65,7 @@ class Memory:
         *,
         source: str,
         key_limit: int = 1_000_000,
+        clean: Callable[[str], str] = str,
         stop: threading.Event | None = None,
         patience: float = 10.0,
     ) -> None:
@@ -78,6 +82,7 @@ class Memory:
             )
             if not self._folder.take(patience=patience):
                 raise OvertakenError(folder)
+            self._quarantine = Quarantine(self._folder, source=source, clean=clean)
             self._key_files = KeyFiles(self._folder, owner=self._owner)
             try:
                 self.seen = self._open(key_limit)
@@ -126,15 +131,23 @@ class Memory:
         self._forgotten = 0
 
     def quarantine(self, key: bytes, event: str, reason: str) -> None:
-        """Keep an event that cannot be delivered, so that a person can look at it.
+        """Keep the beginning of an event that cannot be delivered, so that a person can look at it.
 
         Raises:
             UnavailableError: it could not be written.
         """
         with self._errors_named():
-            folder = self._path / "quarantine"
-            folder.mkdir(parents=True, exist_ok=True)
-            replace_content(folder / f"{key.hex()}.json", encode_json({"reason": reason, "event": event}))
+            self._quarantine.put(key, event, reason)
+
+    @property
+    def quarantined(self) -> int:
+        """How many events are in quarantine; counted once, at the first question.
+
+        Raises:
+            UnavailableError: they could not be counted.
+        """
+        with self._errors_named():
+            return len(self._quarantine)
 
     def close(self) -> None:
         """Let another process read the source, while this one goes on with something else."""
@@ -222,8 +235,9 @@ class Memory:
     def _remove_leftovers(self) -> None:
         """Remove what a crash, or a failure, left without a state that names it."""
         needed = self._state.file_names | (self._previous.file_names if self._previous else frozenset())
-        self._remove(
-            name
-            for name in self._folder.names()
-            if name.endswith(".new") or (name.startswith("keys-") and name not in needed)
-        )
+        names = self._folder.names()
+        self._remove(name for name in names if name.startswith("keys-") and name not in needed)
+        self._remove(name for name in names if name.endswith(HALF_WRITTEN))
+        if not self._folder.is_shared:  # an object store never has half of a file
+            below = self._folder.names(QUARANTINE)
+            self._remove(f"{QUARANTINE}/{name}" for name in below if name.endswith(HALF_WRITTEN))

@@ -110,13 +110,21 @@ class ObjectFolder:
             file.seek(0)
             self._ask("put_object", Key=self._prefix + name, Body=file)
 
-    def names(self) -> list[str]:
-        """The files that are there."""
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a whole file, unless there is one of this name; was it written?"""
+        if self._version_now(name) is not None:
+            return False
+        self._ask("put_object", Key=self._prefix + name, Body=content)
+        return True
+
+    def names(self, below: str = "") -> list[str]:
+        """The files that are there, or those in a folder of it."""
+        prefix = f"{self._prefix}{below}/" if below else self._prefix
         names: list[str] = []
         more: dict[str, str] = {}
         while True:
-            page = self._ask("list_objects_v2", Prefix=self._prefix, Delimiter="/", **more)
-            names += [found["Key"].removeprefix(self._prefix) for found in page.get("Contents", ())]
+            page = self._ask("list_objects_v2", Prefix=prefix, Delimiter="/", **more)
+            names += [found["Key"].removeprefix(prefix) for found in page.get("Contents", ())]
             if not page.get("IsTruncated"):
                 return names
             more = {"ContinuationToken": page["NextContinuationToken"]}

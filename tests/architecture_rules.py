@@ -29,7 +29,7 @@ DISK_FILES = {
     "httpkit/files.py",
     "httpkit/memory.py",
     "httpkit/object_folder.py",
-    "httpkit/process_lock.py",
+    "httpkit/locks.py",
 }
 DISK_NAMES = " and ".join(sorted(DISK_FILES))
 WRITING_METHODS = frozenset({"mkdir", "rmdir", "symlink_to", "touch", "unlink", "write_bytes", "write_text"})

@@ -43,7 +43,9 @@ class FakeStore:
         self.release = threading.Event()
         self._backend = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="fake-store", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="fake-store", daemon=True
+        )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def path(self, *parts: str) -> S3Path:
@@ -51,6 +53,18 @@ class FakeStore:
         bucket = S3Path(f"/{self.bucket}")
         register_configuration_parameter(bucket, resource=self._resource)
         return bucket.joinpath(*parts)
+
+    def environment(self, sub_folder: str) -> dict[str, str]:
+        """What the platform tells a component whose files are here."""
+        return {
+            "FILE_BACKEND": "S3",
+            "AWS_BUCKET_NAME": self.bucket,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_S3_ENDPOINT_URL": self.url,
+            "SUB_FOLDER": sub_folder,
+        }
 
     def contents(self) -> dict[str, bytes]:
         """All objects by their keys."""

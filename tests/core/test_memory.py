@@ -1,6 +1,5 @@
 """What is remembered across restarts, and what happens when what was written is damaged."""
 
-import json
 import os
 from pathlib import Path
 
@@ -245,24 +244,3 @@ def test_key_files_that_no_state_names_are_removed_at_the_start(folder: Path) ->
 
     assert remembered(folder) == keys(1, 2)
     assert {path.name for path in folder.iterdir()} == before
-
-
-# quarantine
-
-
-def test_an_event_in_quarantine_is_kept_with_its_reason(folder: Path) -> None:
-    memory = open_memory(folder)
-    memory.quarantine(keys(7)[0], '{"text": "žluť \ud83d"}', "too large")
-
-    (path,) = (folder / "quarantine").iterdir()
-    assert path.name == f"{keys(7)[0].hex()}.json"
-    assert json.loads(path.read_bytes()) == {"reason": "too large", "event": '{"text": "žluť \ud83d"}'}
-
-
-def test_quarantine_survives_restarts_and_commits(folder: Path) -> None:
-    memory = open_memory(folder)
-    memory.quarantine(keys(7)[0], "event", "too large")
-    memory.remember(keys(7))
-
-    assert remembered(folder) == keys(7)
-    assert len(list((folder / "quarantine").iterdir())) == 1
