@@ -10,11 +10,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from typer.core import TyperGroup
 
+from httpkit.quarantine import quarantined_in
 from relay.demo import run_demo
 from relay.errors import UnavailableError
 from relay.foreground import Foreground, Interruption
 from relay.preview import PreviewStoppedError, check_place_for, read_preview_order, run_preview, write_recording
 from relay.preview_text import show_preview
+from relay.quarantine import show_table, show_whole, with_key
+from relay.quarantine import to_json as to_json_list
 from relay.sekoia.ending import rule_for
 from relay.sekoia.report import show, to_json
 from relay.sekoia.run_errors import RunError
@@ -174,6 +177,33 @@ def demo(
         except (RunError, OSError) as error:
             _refuse(str(error))
     raise typer.Exit(0 if succeeded else 1)
+
+
+@commands.command()
+def quarantine(
+    data: Annotated[
+        Path, typer.Option(help="Folder in which components keep their files.", metavar="FOLDER", exists=True)
+    ],
+    show_key: Annotated[
+        str | None, typer.Option("--show", help="Print all that is known of one, by its key.", metavar="KEY")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+) -> None:
+    """List the events that could not be delivered, with the reason of each; nothing is changed."""
+    try:
+        found = list(quarantined_in(data))
+    except OSError as error:
+        _refuse(f"{data} cannot be read: {error.strerror}.")
+    if show_key is not None:
+        found = with_key(found, show_key)
+        if not found:
+            _refuse(f"No event in quarantine has the key {show_key!r}; list them without --show.")
+    if as_json:
+        print(to_json_list(found))
+    elif show_key is not None:
+        show_whole(found, Console())
+    else:
+        show_table(found, Console())
 
 
 def _seconds(duration: str) -> float:

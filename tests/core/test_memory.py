@@ -1,13 +1,12 @@
 """What is remembered across restarts, and what happens when what was written is damaged."""
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 
 from httpkit.errors import SettingsError
-from tests.core.memories import contents, keys, known_to, newest, open_memory, remembered
+from tests.core.remembering import contents, keys, known_to, newest, open_memory, remembered
 
 
 @pytest.fixture
@@ -27,12 +26,12 @@ def test_a_restart_remembers_what_was_remembered(folder: Path) -> None:
     assert remembered(folder) == known_to(memory) == keys(1, 2, 3)
 
 
-def test_a_new_memory_is_empty_and_writes_nothing(folder: Path) -> None:
+def test_a_new_memory_is_empty_and_writes_no_state(folder: Path) -> None:
     memory = open_memory(folder)
     memory.remember([])
 
     assert known_to(memory) == []
-    assert not folder.exists()
+    assert contents(folder) == {}
 
 
 def test_the_state_says_what_is_read(folder: Path) -> None:
@@ -79,7 +78,8 @@ def test_what_is_acknowledged_was_flushed_to_the_disk(folder: Path, monkeypatch:
     monkeypatch.setattr(os, "fsync", note)
     open_memory(folder).remember(keys(*range(3000)))
 
-    assert {path.stat().st_ino for path in (folder.parent, folder, *folder.iterdir())} <= flushed
+    written = (folder.parent, folder, *(folder / name for name in contents(folder)))
+    assert {path.stat().st_ino for path in written} <= flushed
 
 
 def test_a_commit_flushes_as_little_as_it_can(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,24 +244,3 @@ def test_key_files_that_no_state_names_are_removed_at_the_start(folder: Path) ->
 
     assert remembered(folder) == keys(1, 2)
     assert {path.name for path in folder.iterdir()} == before
-
-
-# quarantine
-
-
-def test_an_event_in_quarantine_is_kept_with_its_reason(folder: Path) -> None:
-    memory = open_memory(folder)
-    memory.quarantine(keys(7)[0], '{"text": "žluť \ud83d"}', "too large")
-
-    (path,) = (folder / "quarantine").iterdir()
-    assert path.name == f"{keys(7)[0].hex()}.json"
-    assert json.loads(path.read_bytes()) == {"reason": "too large", "event": '{"text": "žluť \ud83d"}'}
-
-
-def test_quarantine_survives_restarts_and_commits(folder: Path) -> None:
-    memory = open_memory(folder)
-    memory.quarantine(keys(7)[0], "event", "too large")
-    memory.remember(keys(7))
-
-    assert remembered(folder) == keys(7)
-    assert len(list((folder / "quarantine").iterdir())) == 1
