@@ -252,9 +252,8 @@ def test_a_compact_set_is_a_set(steps: list[tuple[str, int]], crowding: int) -> 
     """With crowding all keys fall into few buckets, and their bytes overlap."""
 
     def crowded(number: int) -> bytes:
-        size = 256 ** (3 - crowding)
-        stored: bytes = (number % size).to_bytes(3, "big")
-        return stored.rjust(10, b"\x01").ljust(16, b"\x00")
+        stored: bytes = (number % 256 ** (3 - crowding)).to_bytes(3, "big")
+        return stored.ljust(8, b"\x01").rjust(15, b"\x00") + bytes([number % 2])
 
     compact, plain = KeySet(), set[bytes]()
     for step, number in steps:
