@@ -335,6 +335,10 @@ def test_what_the_old_process_remembers_during_the_start_is_not_lost(modern_stor
 def test_the_old_process_never_writes_a_file_of_the_new_one(modern_store: FakeStore) -> None:
     folder, everything = modern_store.path("memory"), keys(*range(3 * LARGE))
     old, new = open_memory(folder), open_memory(folder)
+    modern_store.disturb = lambda method, key: "refuse"
+    with pytest.raises(UnavailableError):
+        old.remember(everything[LARGE : 2 * LARGE])
+    modern_store.disturb = lambda method, key: None
     new.remember(everything[:LARGE])
     with pytest.raises(SettingsError):
         old.remember(everything[LARGE : 2 * LARGE])
