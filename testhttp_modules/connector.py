@@ -12,7 +12,7 @@ from testhttp_modules import TesthttpModule
 from testhttp_modules.account import absolute_url, account_client, intake_client
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import TesthttpConnectorConfiguration
-from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
+from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report, when_available
 from testhttp_modules.reading import Reading, poll_all, readings_of
 from testhttp_modules.translation import intake_of
 
@@ -52,7 +52,11 @@ class TesthttpConnector(Connector):
         configuration, account, redactor = self.configuration, self.module.configuration, self.module.redactor
         url = absolute_url(account, configuration.url)
         client = account_client(self.module, account, url, stop=self._stop_event, redactor=redactor)
-        readings = readings_of("connector", account, configuration, client, self.data_path)
+        readings = when_available(
+            lambda: readings_of("connector", account, configuration, client, self.data_path, stop=self._stop_event),
+            self,
+            self._stop_event,
+        )
         platform_url = configuration.intake_server or self.intake_url
         sink = intake_client(self.module, stop=self._stop_event, redactor=redactor)
         intake = intake_of(configuration, platform_url, sink)

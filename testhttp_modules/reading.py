@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 from httpkit.client import Client
 from httpkit.clocks import SYSTEM_CLOCKS
@@ -37,11 +38,15 @@ def readings_of(
     configuration: SourceConfiguration,
     client: Client,
     data_path: Path,
+    *,
+    stop: Event,
 ) -> list[Reading]:
     """The streams of a configuration, ready to be polled.
 
     Raises:
-        SettingsError: a setting is wrong.
+        SettingsError: a setting is wrong, or another process reads the same source.
+        UnavailableError: what is remembered cannot be read now.
+        Stopped: `stop` was set.
     """
     url = absolute_url(account, configuration.url)
     if len({encode_json(sorted(stream.items())) for stream in configuration.streams}) < len(configuration.streams):
@@ -50,7 +55,7 @@ def readings_of(
         Reading(
             name=stream_name(stream),
             source=Source(source_settings(account, configuration, stream), client),
-            memory=memory_of(kind, configuration, url, stream, data_path),
+            memory=memory_of(kind, configuration, url, stream, data_path, clean=client.clean, stop=stop),
             overlap_seconds=configuration.overlap_seconds,
         )
         for stream in configuration.streams or [{}]

@@ -82,9 +82,18 @@ def source_settings(
 
 
 def memory_of(
-    component: str, configuration: SourceConfiguration, url: str, stream: Mapping[str, JsonValue], data_path: Path
+    component: str,
+    configuration: SourceConfiguration,
+    url: str,
+    stream: Mapping[str, JsonValue],
+    data_path: Path,
+    **settings: Any,
 ) -> Memory:
-    """The memory of a source; another request, other identities or another stream have another memory."""
+    """The memory of a source; another request, other identities or another stream have another memory.
+
+    Args:
+        settings: further ones of the memory.
+    """
     identity = (
         configuration.method,
         url,
@@ -95,7 +104,7 @@ def memory_of(
         sorted(stream.items()),
     )
     digest = blake2b(encode_json(identity), digest_size=8).hexdigest()
-    return Memory(data_path / f"{component.lower()}-{digest}", source=without_query(url))
+    return Memory(data_path / f"{component.lower()}-{digest}", source=without_query(url), **settings)
 
 
 def stream_name(stream: Mapping[str, JsonValue]) -> str:

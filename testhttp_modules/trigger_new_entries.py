@@ -13,7 +13,7 @@ from testhttp_modules import TesthttpModule
 from testhttp_modules.account import absolute_url, account_client
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import Entry, NewEntries, TriggerConfiguration
-from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
+from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report, when_available
 from testhttp_modules.reading import Reading, poll_all, readings_of
 from testhttp_modules.translation import sentence
 
@@ -51,7 +51,11 @@ class NewEntriesTrigger(Trigger):
         configuration, account = self.configuration, self.module.configuration
         url = absolute_url(account, configuration.url)
         client = account_client(self.module, account, url, stop=self._stop_event, redactor=self.module.redactor)
-        readings = readings_of("trigger", account, configuration, client, self.data_path)
+        readings = when_available(
+            lambda: readings_of("trigger", account, configuration, client, self.data_path, stop=self._stop_event),
+            self,
+            self._stop_event,
+        )
         self.log(f"Start watching {without_query(url)}", level="info")
 
         def poll() -> str:
