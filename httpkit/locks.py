@@ -2,7 +2,6 @@
 
 import os
 import threading
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,21 @@ _fcntl: Any = import_module("fcntl") if os.name == "posix" else None
 
 _LOOK_SECONDS = 0.1
 
+# A lock belongs to the process and not to what took it, so it is kept where the process has only one place.
+_held: dict[tuple[int, int], tuple[int, int]] = {}
+_guard = threading.Lock()
+
 
 class ProcessLock:
     """The lock of a file, which is made if it is missing and never removed.
 
     Within one process it can be taken several times: a component that starts again without a new process must not be
-    refused because of itself. For the same reason the file stays open until `release`: the kernel gives up the lock
-    of a process as soon as it closes the file once.
-
-    Where the system has no such locks nothing is refused.
+    refused because of itself. Where the system has no such locks nothing is refused.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor: int | None = None
+        self._file: tuple[int, int] | None = None
 
     def take(self, *, patience: float, stop: threading.Event) -> bool:
         """Take it; False when another process still holds it after `patience` seconds.
@@ -38,23 +38,46 @@ class ProcessLock:
         """
         if _fcntl is None:
             return True
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         for _ in range(max(1, round(patience / _LOOK_SECONDS))):
-            try:
-                _fcntl.lockf(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):  # which of the two, POSIX leaves open
-                if stop.wait(_LOOK_SECONDS):
-                    os.close(descriptor)
-                    raise Stopped from None
-            else:
-                self._descriptor = descriptor
+            if self._try():
                 return True
-        os.close(descriptor)
+            if stop.wait(_LOOK_SECONDS):
+                raise Stopped
         return False
 
     def release(self) -> None:
         """Let go of it; without this the end of the process does."""
-        if self._descriptor is not None:
-            with suppress(OSError):
-                os.close(self._descriptor)
-            self._descriptor = None
+        if self._file is None:
+            return
+        with _guard:
+            descriptor, users = _held.pop(self._file)
+            if users > 1:
+                _held[self._file] = descriptor, users - 1
+            else:
+                os.close(descriptor)
+        self._file = None
+
+    def _try(self) -> bool:
+        with _guard:
+            file = _identity(self._path.stat()) if self._path.exists() else None
+            if file in _held:
+                # Not opened once more: the kernel gives up a lock as soon as the process closes the file once.
+                descriptor, users = _held[file]
+                _held[file] = descriptor, users + 1
+                self._file = file
+                return True
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                _fcntl.lockf(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+            except BaseException as error:
+                os.close(descriptor)
+                if isinstance(error, (BlockingIOError, PermissionError)):  # which of the two, POSIX leaves open
+                    return False
+                raise
+            self._file = _identity(os.fstat(descriptor))
+            _held[self._file] = descriptor, 1
+            return True
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from httpkit.client import Client
 from httpkit.documents import encode_json
@@ -42,11 +43,15 @@ def readings_of(
     configuration: SourceConfiguration,
     client: Client,
     data_path: Path,
+    *,
+    stop: Event,
 ) -> list[Reading]:
     """The streams of a configuration, ready to be polled.
 
     Raises:
-        SettingsError: a setting is wrong.
+        SettingsError: a setting is wrong, or another process reads the same source.
+        UnavailableError: what is remembered cannot be read now.
+        Stopped: `stop` was set.
     """
     url = absolute_url(account, configuration.url)
     if len({encode_json(sorted(stream.items())) for stream in configuration.streams}) < len(configuration.streams):
@@ -58,7 +63,7 @@ def readings_of(
         Reading(
             name=stream_name(stream),
             source=Source(source_settings(account, configuration, stream), client),
-            memory=memory_of(folder, url),
+            memory=memory_of(folder, url, clean=client.clean, stop=stop),
             overlap_seconds=configuration.overlap_seconds,
             begins_anew=bool(known) and folder.name not in known,
         )

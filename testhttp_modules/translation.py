@@ -101,9 +101,13 @@ def memory_folder(
     return data_path / f"{component.lower()}-{digest}"
 
 
-def memory_of(folder: Path, url: str) -> Memory:
-    """The memory of the source at a URL."""
-    return Memory(folder, source=without_query(url))
+def memory_of(folder: Path, url: str, **settings: Any) -> Memory:
+    """The memory of the source at a URL.
+
+    Args:
+        settings: further ones of the memory.
+    """
+    return Memory(folder, source=without_query(url), **settings)
 
 
 def stream_name(stream: Mapping[str, JsonValue]) -> str:

@@ -14,7 +14,7 @@ from testhttp_modules.account import absolute_url, account_client
 from testhttp_modules.health import Health
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import Entry, NewEntries, TriggerConfiguration
-from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
+from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report, when_available
 from testhttp_modules.reading import Reading, announce, readings_of
 from testhttp_modules.rounds import Delivery, Host, poll_all
 from testhttp_modules.translation import sentence
@@ -61,7 +61,11 @@ class NewEntriesTrigger(Trigger):
         configuration, account = self.configuration, self.module.configuration
         url = absolute_url(account, configuration.url)
         client = account_client(self.module, account, url, stop=self._stop_event, redactor=self.module.redactor)
-        readings = readings_of("trigger", account, configuration, client, self.data_path)
+        readings = when_available(
+            lambda: readings_of("trigger", account, configuration, client, self.data_path, stop=self._stop_event),
+            self,
+            self._stop_event,
+        )
         host = Host(component=self, health=self.health, stop=self._stop_event)
         delivery = Delivery(
             prepare=lambda reading, batch: batch,

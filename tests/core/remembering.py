@@ -19,6 +19,14 @@ def open_memory(folder: Path, **settings: Any) -> Memory:
     return Memory(folder, source="https://api.example.com/items", **settings)
 
 
+def forget_all_but(memory: Memory, shown: Sequence[bytes]) -> None:
+    """A window is read that shows only these records, and then another one begins."""
+    memory.seen.begin("the last window")
+    memory.seen.show(shown)
+    memory.seen.begin("the next window")
+    memory.close_poll()
+
+
 def known_to(memory: Memory, among: Sequence[bytes] = tuple(keys(*range(10)))) -> list[bytes]:
     """Which of some keys a memory knows; it must know no others."""
     known = [key for key in among if key in memory.seen]

@@ -83,6 +83,17 @@ def test_a_disk_that_is_really_full_loses_nothing(small_disk: Path, number: int)
     assert len(list(small_disk.glob("memory/*.new"))) == 0
 
 
+def test_a_full_disk_gets_back_the_room_that_a_failed_commit_took(small_disk: Path) -> None:
+    memory = open_memory(small_disk / "memory")
+    memory.remember(keys(*range(3000)))
+    fill(small_disk).write_bytes(b"x" * 4096)  # room, but not for all
+    (path,) = (small_disk / "memory").glob("keys-*")
+    with pytest.raises(UnavailableError):
+        memory.remember(keys(*range(10_000, 30_000)))
+
+    assert path.stat().st_size == 48_000
+
+
 def test_what_a_full_disk_left_half_written_is_removed_at_the_next_start(small_disk: Path) -> None:
     memory = open_memory(small_disk / "memory")
     filling = fill(small_disk)

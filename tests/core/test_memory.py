@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from httpkit.errors import SettingsError
-from tests.core.remembering import contents, keys, known_to, newest, open_memory, remembered
+from tests.core.remembering import contents, forget_all_but, keys, known_to, newest, open_memory, remembered
 
 
 @pytest.fixture
@@ -106,19 +106,16 @@ def test_a_commit_flushes_as_little_as_it_can(folder: Path, monkeypatch: pytest.
 def test_a_closed_poll_forgets_beyond_the_limit_for_good(folder: Path) -> None:
     memory = open_memory(folder, key_limit=2)
     memory.remember(keys(1, 2, 3, 4))
-    memory.seen.begin_poll()
-    memory.seen.show(keys(1))
-    memory.close_poll()
+    forget_all_but(memory, keys(1))
 
-    assert remembered(folder) == known_to(memory) == keys(1, 4)
+    assert remembered(folder) == known_to(memory) == keys(1)
 
 
 def test_a_few_forgotten_keys_are_not_worth_writing_the_others_again(folder: Path) -> None:
-    memory = open_memory(folder, key_limit=8)
+    memory = open_memory(folder, key_limit=1)
     memory.remember(keys(*range(10)))
     before = contents(folder)
-    memory.seen.begin_poll()
-    memory.close_poll()
+    forget_all_but(memory, keys(*range(8)))
 
     assert len(memory.seen) == 8
     assert contents(folder) == before
@@ -129,17 +126,15 @@ def test_a_closed_poll_below_the_limit_writes_nothing(folder: Path) -> None:
     memory = open_memory(folder)
     memory.remember(keys(1))
     before = contents(folder)
-    memory.seen.begin_poll()
-    memory.close_poll()
+    forget_all_but(memory, [])
 
     assert contents(folder) == before
 
 
 def test_after_forgetting_new_keys_are_remembered(folder: Path) -> None:
-    memory = open_memory(folder, key_limit=1)
+    memory = open_memory(folder, key_limit=0)
     memory.remember(keys(1, 2))
-    memory.seen.begin_poll()
-    memory.close_poll()
+    forget_all_but(memory, keys(2))
     memory.remember(keys(3))
 
     assert remembered(folder) == keys(2, 3)
@@ -148,8 +143,7 @@ def test_after_forgetting_new_keys_are_remembered(folder: Path) -> None:
 def test_files_shrink_when_keys_are_forgotten(folder: Path) -> None:
     memory = open_memory(folder, key_limit=1000)
     memory.remember(keys(*range(10_000)))
-    memory.seen.begin_poll()
-    memory.close_poll()
+    forget_all_but(memory, keys(*range(1000)))
     memory.remember(keys(1))
     memory.remember(keys(2))
 

@@ -23,7 +23,7 @@ from httpkit.memory import Memory
 from tests.core import remembering
 from tests.core.remembering import known_to, remembered
 
-KEY_LIMIT = 6000
+SHOWN = 6000
 LARGE = 2500
 """Keys that are too many for the document, so that they go to a file."""
 
@@ -42,7 +42,7 @@ def keys(first: int, number: int) -> list[bytes]:
 
 def open_memory(folder: Path) -> Memory:
     """The memory as a start of the process finds it."""
-    return remembering.open_memory(folder, key_limit=KEY_LIMIT)
+    return remembering.open_memory(folder, key_limit=0)
 
 
 class Fault:
@@ -194,7 +194,7 @@ def test_the_running_process_survives_a_refusal_at_any_operation(sizes: list[int
 def test_a_file_that_cannot_be_removed_does_not_undo_a_commit() -> None:
     with tempfile.TemporaryDirectory() as parent, pytest.MonkeyPatch.context() as patch:
         folder, expected = Path(parent), keys(9 * LARGE, LARGE)
-        memory = Memory(folder, source="property", key_limit=LARGE)
+        memory = Memory(folder, source="property", key_limit=0)
 
         def refuse(*_: object, **__: object) -> None:
             raise PermissionError
@@ -202,8 +202,7 @@ def test_a_file_that_cannot_be_removed_does_not_undo_a_commit() -> None:
         patch.setattr(os, "unlink", refuse)
         for number in range(10):
             memory.remember(keys(number * LARGE, LARGE))
-            memory.seen.begin_poll()
-            memory.close_poll()
+            remembering.forget_all_but(memory, keys(number * LARGE, LARGE))
         patch.undo()
 
         assert known_to(memory, expected) == remembered(folder, expected) == expected
@@ -282,10 +281,9 @@ class Life:
 
     def _forget(self, how: str, place: int) -> None:
         self.restart()
-        self.memory.seen.begin_poll()
-        before, self.known = self.known, self.known[-KEY_LIMIT:]
-        done = self._does(self.memory.close_poll, how, place)
-        self.slack = KEY_LIMIT // 4 if done else len(before) - len(self.known)
+        before, self.known = self.known, self.known[-SHOWN:]
+        done = self._does(lambda: remembering.forget_all_but(self.memory, self.known), how, place)
+        self.slack = SHOWN // 4 if done else len(before) - len(self.known)
         self._see(how)
 
     def _does(self, act: Callable[[], object], how: str, place: int) -> bool:

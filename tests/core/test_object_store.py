@@ -14,7 +14,7 @@ from httpkit.errors import SettingsError, UnavailableError
 from httpkit.files import write_whole
 from httpkit.stopping import Stopped
 from httpkit.values import Position
-from tests.core.remembering import keys, known_to, open_memory, remembered
+from tests.core.remembering import forget_all_but, keys, known_to, open_memory, remembered
 from tests.fake_store import Disturbance, FakeStore
 
 OVERTAKEN = "another process reads the same source"
@@ -65,8 +65,7 @@ def test_keys_that_are_forgotten_leave_the_store(modern_store: FakeStore) -> Non
     folder = modern_store.path("memory")
     memory = open_memory(folder, key_limit=1000)
     memory.remember(keys(*range(2 * LARGE)))
-    memory.seen.begin_poll()
-    memory.close_poll()
+    forget_all_but(memory, keys(*range(1000)))
     memory.remember(keys(0))
     memory.remember(keys(1))
 
@@ -335,6 +334,10 @@ def test_what_the_old_process_remembers_during_the_start_is_not_lost(modern_stor
 def test_the_old_process_never_writes_a_file_of_the_new_one(modern_store: FakeStore) -> None:
     folder, everything = modern_store.path("memory"), keys(*range(3 * LARGE))
     old, new = open_memory(folder), open_memory(folder)
+    modern_store.disturb = lambda method, key: "refuse"
+    with pytest.raises(UnavailableError):
+        old.remember(everything[LARGE : 2 * LARGE])
+    modern_store.disturb = lambda method, key: None
     new.remember(everything[:LARGE])
     with pytest.raises(SettingsError):
         old.remember(everything[LARGE : 2 * LARGE])

@@ -100,6 +100,29 @@ def test_a_process_may_start_again_without_ending(tmp_path: Path) -> None:
     assert known_to(open_memory(tmp_path, patience=0.2)) == keys(1)
 
 
+def test_a_start_without_a_new_process_keeps_the_others_out(tmp_path: Path) -> None:
+    first, second = open_memory(tmp_path), open_memory(tmp_path)
+    first.close()
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER.replace('"other"', '"other", patience=0.2'), str(tmp_path)],
+        cwd=ROOT,
+        text=True,
+        stderr=subprocess.PIPE,
+    ) as other:
+        _, errors = other.communicate(timeout=30)
+    second.close()
+
+    assert "another process reads the same source" in errors
+
+
+def test_starts_without_a_new_process_leave_no_files_open(tmp_path: Path) -> None:
+    memories = [open_memory(tmp_path) for _ in range(3)]
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    memories += [open_memory(tmp_path) for _ in range(30)]
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_a_closed_memory_lets_another_process_in(tmp_path: Path) -> None:
     memory = open_memory(tmp_path)
     memory.close()

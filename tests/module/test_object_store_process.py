@@ -1,4 +1,4 @@
-"""The connector as the platform runs it with its files in an object store, and two processes of one connector."""
+"""The connector with its files in an object store, and what two processes of one connector do to each other."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -70,3 +70,31 @@ def test_a_store_that_fails_for_a_while_loses_nothing(platform: Platform, store:
     assert "the memory in " in errors[0]
     assert "cannot be used" in errors[0]
     assert {event["id"] for event in platform.events()} == {0, 1}
+
+
+def test_a_store_that_fails_at_the_start_is_waited_for(platform: Platform, store: FakeStore) -> None:
+    store.disturb = lambda method, key: "refuse" if "state" in key else None
+    with FakeApi(lambda _: Answer(json=[{"id": 0}])) as api:
+        started = platform.start("TesthttpConnector", {"url": api.url, **FAST}, **store.environment("run"))
+        (error,) = eventually(lambda: platform.logs("error"), "the failure is reported")
+        assert not api.asked
+        store.disturb = lambda method, key: None
+        eventually(platform.events, "it starts")
+        status, _ = started.stop()
+
+    assert error.startswith("Start failed, next try in 5 s: the memory in ")
+    assert status == 0
+
+
+def test_a_second_process_on_the_same_disk_is_refused_and_ends_when_told(platform: Platform) -> None:
+    with FakeApi(lambda _: Answer(json=[{"id": 0}])) as api:
+        platform.start("TesthttpConnector", {"url": api.url, **FAST})
+        eventually(platform.events, "the first record")
+        second = platform.start("TesthttpConnector", {"url": api.url, **FAST})
+        critical = eventually(lambda: platform.logs("critical"), "the second process is refused")
+        status, seconds = second.stop()
+
+    assert critical[0].startswith(TAKEN)
+    assert status == 0
+    assert seconds < 2
+    assert len(platform.events()) == 1
