@@ -4,8 +4,8 @@ from httpkit.documents import encode_json
 from httpkit.shaping import Shaping
 from httpkit.values import JsonValue, Record, SlicedRecord
 
-_SMALLEST_OBJECT = 5
-"""Characters of `{"":0}` without its last one: anything shorter has no fields, so that a comma would be wrong."""
+_FIRST_NAME = 4
+"""Within so many characters most objects have their first name."""
 
 
 class EventWriter:
@@ -50,7 +50,8 @@ class EventWriter:
         text = str(content.text, "utf-8")
         if not self._tail:
             return text
-        return text[:-1] + self._tail if len(text) > _SMALLEST_OBJECT else None
+        # In an object without fields a comma would be wrong.
+        return text[:-1] + self._tail if '"' in text[:_FIRST_NAME] or text[1:-1].strip() else None
 
 
 def event_text(value: JsonValue, source: str) -> str:

@@ -31,6 +31,7 @@ from httpkit.object_folder import ObjectFolder
 from httpkit.quarantine import FOLDER as QUARANTINE
 from httpkit.quarantine import Quarantine
 from httpkit.state_document import KeyFile, State, decode_state, encode_state
+from httpkit.stopping import Stopped
 from httpkit.values import Position
 
 _DOCUMENTS = ("state.json", "state.previous.json")
@@ -76,10 +77,9 @@ class Memory:
         self._number = 0
         self._forgotten = 0
         self._is_overtaken = False
+        self._stop = stop or threading.Event()
         with self._errors_named():
-            self._folder: Folder = (DiskFolder if on_disk(folder) else ObjectFolder)(
-                folder, stop=stop or threading.Event()
-            )
+            self._folder: Folder = (DiskFolder if on_disk(folder) else ObjectFolder)(folder, stop=self._stop)
             if not self._folder.take(patience=patience):
                 raise OvertakenError(folder)
             self._quarantine = Quarantine(self._folder, source=source, clean=clean)
@@ -121,14 +121,25 @@ class Memory:
         self.seen.add(keys)
 
     def close_poll(self) -> None:
-        """After a poll that was read to its end: forget keys beyond the limit that the API no longer shows."""
+        """After a poll that was read to its end: forget keys beyond the limit that the API no longer shows.
+
+        Raises:
+            UnavailableError: the rest could not be written; the files stay as they are.
+            Stopped: `stop` was set meanwhile; the files stay as they are.
+        """
         self._forgotten += self.seen.forget_beyond_limit()
         if self._forgotten <= _FORGOTTEN_SHARE * len(self.seen):
             return
         with self._changing() as number:
-            files = self._key_files.rewrite(self._state, self.seen.__contains__, number)
+            files = self._key_files.rewrite(self._state, self._keeps, number)
             self._commit(number, files, b"", self._state.position)
         self._forgotten = 0
+
+    def _keeps(self, key: bytes) -> bool:
+        """Is a key still needed? Asked for millions of them, which must not hold up a stop."""
+        if self._stop.is_set():
+            raise Stopped
+        return key in self.seen
 
     def quarantine(self, key: bytes, event: str, reason: str) -> None:
         """Keep the beginning of an event that cannot be delivered, so that a person can look at it.

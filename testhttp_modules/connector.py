@@ -55,7 +55,7 @@ class TesthttpConnector(Connector):
 
     def liveness_context(self) -> dict[str, Any]:
         """What the health endpoint shows."""
-        return {**super().liveness_context(), **self.health.context()}
+        return {**super().liveness_context(), **self.module.redactor.clean_value(self.health.context())}
 
     def _execute_checked(self) -> None:
         mask_logging(self.module.redactor)

@@ -46,7 +46,7 @@ from testhttp_modules.models import (
     TesthttpModuleConfiguration,
     TriggerConfiguration,
 )
-from testhttp_modules.translation import SECRET_FIELDS, sentence, source_settings, stream_name
+from testhttp_modules.translation import SECRET_FIELDS, sentence, source_settings, stream_names
 
 CONFIGURATION_ERROR, INTERRUPTED = 2, 130
 
@@ -77,11 +77,12 @@ class Order:
         self.account = _read(TesthttpModuleConfiguration, "module_configuration", self.given)
         self.configuration: SourceConfiguration = _read(model, form, self.given)
         streams = self.configuration.streams
-        names = [stream_name(stream) for stream in streams]
+        names = stream_names(streams)
         wanted = document.get("stream") or (recording or {}).get("stream") or (names[0] if names else "")
         if wanted and wanted not in names:
             raise SettingsError("stream", f"none is named {wanted!r}; there are {', '.join(names) or 'none'}")
         self.stream: Mapping[str, JsonValue] = streams[names.index(wanted)] if wanted else {}
+        self.stream_name: str = wanted
         self.other_streams = [name for name in names if name != wanted]
         self.redactor = Redactor(_secrets(self.account, self.configuration))
         self.url = absolute_url(self.account, self.configuration.url)
@@ -117,7 +118,7 @@ def outcome_of(document: Document, stop: Event) -> Document:
     report = report_of(facts, most_requests=MOST_REQUESTS, redactor=order.redactor)
     about = {
         "component": "NewEntriesTrigger" if order.is_trigger else "TesthttpConnector",
-        "stream": stream_name(order.stream),
+        "stream": order.stream_name,
         "other_streams": order.other_streams,
         "verdict": report.verdict,
     }

@@ -13,7 +13,7 @@ from httpkit.source import Source
 from testhttp_modules.account import absolute_url
 from testhttp_modules.models import SourceConfiguration, TesthttpModuleConfiguration
 from testhttp_modules.polling import Component
-from testhttp_modules.translation import memory_folder, memory_of, source_settings, stream_name
+from testhttp_modules.translation import memory_folder, memory_of, source_settings, stream_names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,16 +58,16 @@ def readings_of(
         raise SettingsError("streams", "name the same stream twice; remove one of them, or tell them apart by a value")
     streams = configuration.streams or [{}]
     folders = [memory_folder(kind, configuration, url, stream, data_path) for stream in streams]
-    known = _memories(kind, data_path)
+    known, names = _memories(kind, data_path), stream_names(configuration.streams or [{}])
     return [
         Reading(
-            name=stream_name(stream),
+            name=name,
             source=Source(source_settings(account, configuration, stream), client),
             memory=memory_of(folder, url, clean=client.clean, stop=stop),
             overlap_seconds=configuration.overlap_seconds,
             begins_anew=bool(known) and folder.name not in known,
         )
-        for stream, folder in zip(streams, folders, strict=True)
+        for stream, folder, name in zip(streams, folders, names, strict=True)
     ]
 
 

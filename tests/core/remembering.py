@@ -21,6 +21,7 @@ def open_memory(folder: Path, **settings: Any) -> Memory:
 
 def forget_all_but(memory: Memory, shown: Sequence[bytes]) -> None:
     """A window is read that shows only these records, and then another one begins."""
+    memory.seen.begin("an earlier window")
     memory.seen.begin("the last window")
     memory.seen.show(shown)
     memory.seen.begin("the next window")

@@ -42,7 +42,7 @@ def test_records_that_suddenly_have_no_identity_are_an_error(reader: Reader) -> 
     before = reader.position
 
     with pytest.raises(UnexpectedShapeError, match="id_path 'id'"):
-        reader.poll([{"uuid": 3, "t": "2026-01-01T00:02:00Z"}])
+        reader.poll([{"uuid": 3, "t": "2026-01-01T00:02:00Z"}, {"uuid": 4, "t": "2026-01-01T00:02:00Z"}])
     assert reader.position == before
 
 
@@ -57,7 +57,7 @@ def test_records_whose_time_suddenly_cannot_be_read_are_an_error(reader: Reader,
 def test_once_the_api_is_as_before_reading_goes_on(reader: Reader) -> None:
     reader.poll(GOOD)
     with pytest.raises(UnexpectedShapeError):
-        reader.poll([{"t": "2026-01-01T00:02:00Z"}])
+        reader.poll([{"n": 3, "t": "2026-01-01T00:02:00Z"}, {"n": 4, "t": "2026-01-01T00:02:00Z"}])
 
     assert reader.poll([{"id": 3, "t": "2026-01-01T00:02:00Z"}]) == [{"id": 3, "t": "2026-01-01T00:02:00Z"}]
 
@@ -75,6 +75,13 @@ def test_an_api_that_never_had_identities_or_times_is_read_as_ever(reader: Reade
     assert len(reader.poll([{"n": 2}])) == 1
 
 
+def test_a_single_odd_record_is_taken_where_less_cannot_be_asked_for(reader: Reader) -> None:
+    """Otherwise it would never be passed, and everything after it would be lost."""
+    reader.poll(GOOD)
+
+    assert len(reader.poll([{"id": 3, "t": None}])) == 1
+
+
 def test_an_empty_page_is_no_drift(reader: Reader) -> None:
     reader.poll(GOOD)
 
@@ -89,7 +96,7 @@ def test_without_deduplication_identities_do_not_matter(api: FakeApi, client: Cl
 
 
 def test_drift_on_a_later_page_keeps_what_earlier_pages_gave(api: FakeApi, client: Client) -> None:
-    pages = {"1": GOOD, "2": [{"n": 3}]}
+    pages = {"1": GOOD, "2": [{"n": 3}, {"n": 4}]}
     api.handler = lambda asked: Answer(json={"items": pages[asked.params["page"]]})
     source, seen = source_of(client, get(api.url), pagination="page"), SeenKeys()
     batches = source.poll(seen, Position())

@@ -245,7 +245,7 @@ def sources(draw: st.DrawFn, events: Sequence[Event], style: Style) -> tuple[Tim
         size=draw(st.integers(1, 6)),
         bounded=draw(st.booleans()),
         events=list(events),
-        longest=draw(st.sampled_from([float("inf"), float("inf"), 900.0, 120.0])),
+        longest=draw(st.sampled_from([float("inf"), float("inf"), 1800.0])),
         sick=draw(st.one_of(st.none(), st.none(), st.floats(0, 7200))),
         well_at=draw(st.floats(0, 20_000)),
     )
@@ -266,7 +266,7 @@ def sources(draw: st.DrawFn, events: Sequence[Event], style: Style) -> tuple[Tim
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("style", ["link_header", "next_url", "cursor", "page", "offset"])
 @given(data=st.data(), events=histories(), first=steps, history=st.lists(steps, max_size=8))
-@settings(max_examples=12)
+@settings(max_examples=200)
 def test_every_record_is_delivered_once_whatever_befalls_the_polls(
     style: Style, data: st.DataObject, events: list[Event], first: Step, history: list[Step]
 ) -> None:
