@@ -1,5 +1,7 @@
 """From a record to the events that an intake gets; how they travel is not known here."""
 
+from collections.abc import Sequence
+
 from httpkit.documents import encode_json
 from httpkit.shaping import Shaping
 from httpkit.values import JsonValue, Record, SlicedRecord
@@ -13,6 +15,9 @@ class EventWriter:
 
     Args:
         source: put into object records as `source`, unless empty or the record has one already.
+
+    Attributes:
+        added: names of the fields that are added to every event.
     """
 
     def __init__(self, shaping: Shaping, source: str) -> None:
@@ -39,19 +44,21 @@ class EventWriter:
         Raises:
             UnexpectedShapeError: the record cannot be reshaped as configured.
         """
-        text = self.plain_text(record)
-        return [event_text(event, self._source) for event in self.values(record)] if text is None else [text]
+        plain = self.plain_texts([record])
+        return [event_text(event, self._source) for event in self.values(record)] if plain is None else plain
 
-    def plain_text(self, record: Record) -> str | None:
-        """The one event of a record that was cut from its page, None when it has to be taken apart."""
-        content = record.content
-        if not isinstance(content, SlicedRecord) or not content.plain or record.parts is not None:
+    def plain_texts(self, records: Sequence[Record]) -> list[str] | None:
+        """The one event of each record, when all were cut from their page; None when some have to be taken apart."""
+        contents = [record.content for record in records if record.parts is None]
+        sliced = [content.text for content in contents if isinstance(content, SlicedRecord) and content.plain]
+        if len(sliced) < len(records):
             return None
-        text = str(content.text, "utf-8")
-        if not self._tail:
-            return text
+        texts, tail = [str(text, "utf-8") for text in sliced], self._tail
+        if not tail:
+            return texts
         # In an object without fields a comma would be wrong.
-        return text[:-1] + self._tail if '"' in text[:_FIRST_NAME] or text[1:-1].strip() else None
+        has_fields = all('"' in text[:_FIRST_NAME] or text[1:-1].strip() for text in texts)
+        return [text[:-1] + tail for text in texts] if has_fields else None
 
 
 def event_text(value: JsonValue, source: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -43,6 +43,19 @@ def key_of_identity(identity: JsonValue) -> bytes:
     return _digest(_OF_IDENTITY, identity)
 
 
+def keys_of_identities(identities: Sequence[JsonValue]) -> list[bytes]:
+    """The keys of the records with these identities."""
+    fresh, encode, keys = _OF_IDENTITY.copy, _encode, list[bytes]()
+    try:
+        for identity in identities:
+            digest = fresh()
+            digest.update(encode(identity))
+            keys.append(digest.digest())
+    except UnicodeEncodeError:
+        return [key_of_identity(identity) for identity in identities]
+    return keys
+
+
 def key_of_record(record: JsonValue | SlicedRecord) -> bytes:
     """The key of a record that has no identity but what it holds."""
     return _digest(_OF_RECORD, value_of(record))
@@ -58,11 +71,11 @@ def is_absent(identity: JsonValue) -> bool:
 class SeenKeys:
     """The keys of delivered records, and which of them the API showed in the window under way.
 
-    A key is *given* while its record is on its way, and remembered once `add` confirms the delivery. Remembered keys
-    are *live* as long as the last window that was read to its end showed them; live keys are never forgotten.
+    A key is *given* while its record is on its way, and confirmed by `add` once that was delivered. What was given and
+    never confirmed is new again at the next poll. Keys are *live* as long as the last window that was read to its end
+    showed them; live keys are never forgotten.
 
-    One thread reads (`begin`, `show`, `give`), another one confirms (`add`). A lock keeps their steps apart: a key
-    that is confirmed between two of them would look new, or shown in the wrong window.
+    One thread reads (`begin`, `show`, `give`), another one confirms (`add`); a lock keeps their steps apart.
 
     Args:
         keys: remembered from before; the window that is read first may be one that they belong to.
@@ -76,21 +89,22 @@ class SeenKeys:
         # Shown: on this reading of the window, on earlier ones, in the window before; then by age.
         self._now, self._earlier, self._latest = KeySet(), KeySet(keys), KeySet()
         self._older, self._oldest = KeySet(), KeySet()
-        self._given: dict[bytes, int] = {}
-        self._number = 0
+        self._given: set[bytes] = set()
         self._window: Hashable = None
         self._forgotten = 0
 
     def __contains__(self, key: bytes) -> bool:
         with self._lock:
-            return self._holds(key)
+            return key not in self._given and self._holds(key)
 
     def __len__(self) -> int:
-        return sum(map(len, self._sets()))
+        return sum(map(len, self._sets())) - len(self._given)
 
     def begin_poll(self) -> None:
         """Records that were given and never confirmed are new again."""
         with self._lock:
+            for key in self._given:
+                any(keys.discard(key) for keys in self._sets())
             self._given.clear()
 
     def begin(self, window: Hashable = None) -> None:
@@ -103,7 +117,6 @@ class SeenKeys:
         """
         with self._lock:
             shown, self._now = self._now, KeySet()
-            self._number += 1
             if window is None or window == self._window or self._window is None:
                 self._earlier.absorb(shown)
                 self._window = self._window if window is None else window
@@ -113,43 +126,36 @@ class SeenKeys:
             self._latest, self._earlier = self._earlier, KeySet()
             self._window, self.repeats = window, 0
 
-    def all_shown(self, keys: Iterable[bytes]) -> bool:
+    def all_shown(self, keys: Sequence[bytes]) -> bool:
         """Were all of these keys on earlier pages of this window?"""
         with self._lock:
-            return all(self._given.get(key) == self._number or key in self._now for key in keys)
+            # Most often the first one tells.
+            return all(key in self._now for key in keys)
 
     def show(self, keys: Sequence[bytes]) -> list[bool]:
         """The API shows the records of a page: for each, was it delivered before, or is it on its way?"""
+        known = [False] * len(keys)
         with self._lock:
-            known = [key in self._given for key in keys]
-            for key in keys if any(known) else ():
-                if key in self._given:
-                    self._given[key] = self._number
             for remembered in self._sets():
                 held = remembered.holds(keys) if len(remembered) else ()
                 if any(held):
                     known = [one or other for one, other in zip(known, held, strict=True)]
                     self._move(remembered, [key for key, one in zip(keys, held, strict=True) if one])
-            return known
+        return known
 
-    def give(self, keys: Iterable[bytes]) -> None:
-        """The records of these keys are on their way."""
+    def give(self, keys: Collection[bytes]) -> None:
+        """The records of these keys, which are new and different, are on their way."""
         with self._lock:
-            self._given.update(dict.fromkeys(keys, self._number))
+            self._now.add_new(keys)
+            self._given.update(keys)
 
     def add(self, keys: Iterable[bytes]) -> None:
-        """Remember the keys of delivered records."""
-        here, before = list[bytes](), list[bytes]()
+        """Confirm the keys of delivered records; those that were not given are remembered as well."""
+        keys = set(keys)
         with self._lock:
-            for key in keys:
-                number = self._given.pop(key, None)
-                # Meanwhile the next reading may have begun, which has not shown the keys of the one before.
-                if number == self._number or (number is None and not self._holds(key)):
-                    here.append(key)
-                elif number is not None:
-                    before.append(key)
-            self._now.add(here)
-            self._latest.add(before)
+            if not keys <= self._given:
+                self._now.add(key for key in keys - self._given if not self._holds(key))
+            self._given -= keys
 
     def forget_beyond_limit(self) -> int:
         """How many keys were forgotten since the last call; they were those that the API has not shown for longest."""

@@ -5,7 +5,7 @@ Protocol: `POST <intake>/batch` with `{"intake_key": "…", "jsons": ["<event>",
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 from isal import igzip
@@ -35,7 +35,7 @@ def too_large(text: str) -> bool:
     return len(text) * 4 > EVENT_BYTES and len(text.encode("utf-8", "surrogatepass")) > EVENT_BYTES
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """An event in the form in which it is delivered; a struct, because a page has thousands.
 
     Attributes:
@@ -68,6 +68,10 @@ class Push:
     def count(self) -> int:
         """Number of events."""
         return len(self.events)
+
+    def part(self, start: int, end: int | None) -> "Push":
+        """Some of its events, as a push of their own."""
+        return Push(events=self.events[start:end])
 
     @property
     def keys(self) -> list[bytes]:
@@ -134,7 +138,7 @@ class Intake:
             raise SettingsError("batch_size", f"{batch_size} is too small; use 1 or more")
         self._client = client
         self._url = f"{url.rstrip('/')}/batch"
-        self._head = b'{"intake_key":' + msgspec.json.encode(key) + b',"jsons":['
+        self._key = key
         self._batch_size = batch_size
         self._compress = compress
         self._trouble = trouble or (lambda error, seconds: client.pause(seconds))
@@ -142,16 +146,16 @@ class Intake:
     def pushes(self, events: Sequence[Event]) -> Iterator[Push]:
         """Pack events into as few requests as the limits allow, in order; none may be too large."""
         for start in range(0, len(events), self._batch_size):
-            batch = events[start : start + self._batch_size]
-            payload = self._payload(batch)
+            push = Push(events=events[start : start + self._batch_size])
+            payload = self.payload(push)
             if len(payload) <= _PAYLOAD_BYTES:
-                yield Push(events=batch, body=self._packed(payload))
+                yield replace(push, body=self._packed(payload))
             else:
-                yield from self._smaller_pushes(batch)
+                yield from self._smaller_pushes(push)
 
     def payload(self, push: Push) -> bytes:
         """The body of a push before it is compressed."""
-        return self._payload(push.events)
+        return encode_json({"intake_key": self._key, "jsons": [event.text for event in push.events]})
 
     def deliver(self, push: Push) -> Iterator[Delivered]:
         """Send a push until the fate of each of its events is known; in order, and piece by piece.
@@ -174,9 +178,9 @@ class Intake:
                 refused = []
             elif piece.count > 1:
                 half = piece.count // 2
-                waiting += [Push(events=piece.events[half:]), Push(events=piece.events[:half])]
+                waiting += [piece.part(half, None), piece.part(0, half)]
             else:
-                refused.append(_refusal(piece.events[0], outcome))
+                refused.append(_refusal(piece, 0, outcome))
                 if not taken and len(refused) >= _REFUSALS_TO_DOUBT:
                     yield self._proof_of_life(waiting, outcome)
                     taken = True
@@ -192,16 +196,16 @@ class Intake:
             RefusedError: it takes nothing.
         """
         for place, piece in reversed(list(enumerate(waiting))):
-            for taken, rest in ((piece.events, ()), (piece.events[-1:], piece.events[:-1])):
-                outcome = self._outcome(Push(events=taken))
+            for cut in (0, piece.count - 1):
+                outcome = self._outcome(piece.part(cut, None))
                 if isinstance(outcome, Delivered) and outcome.count:
-                    waiting[place : place + 1] = [Push(events=rest)] if rest else []
+                    waiting[place : place + 1] = [piece.part(0, cut)] if cut else []
                     return outcome
         raise doubt
 
-    def _smaller_pushes(self, events: Sequence[Event]) -> Iterator[Push]:
+    def _smaller_pushes(self, push: Push) -> Iterator[Push]:
         """Pack events that are too much for one request."""
-        room = _PAYLOAD_BYTES - len(self._payload([]))
+        events, room = push.events, _PAYLOAD_BYTES - len(self.payload(Push(events=())))
         start, size = 0, 0
         for place, event in enumerate(events):
             # The limit counts the encoded form, in which quotes and backslashes take two bytes.
@@ -211,10 +215,6 @@ class Intake:
                 start, size = place, 0
             size += length
         yield Push(events=events[start:])
-
-    def _payload(self, events: Sequence[Event]) -> bytes:
-        texts = [event.text for event in events]
-        return b"".join((self._head, encode_json(texts)[1:-1], b"]}"))
 
     def _packed(self, payload: bytes) -> bytes:
         return igzip.compress(payload, _GZIP_LEVEL) if self._compress else payload
@@ -278,7 +278,8 @@ def _pause(trouble: HttpkitError, tries: int) -> float:
     return max(back_off, told or 0.0)
 
 
-def _refusal(event: Event, error: RefusedError) -> Delivered:
+def _refusal(push: Push, place: int, error: RefusedError) -> Delivered:
+    event = push.events[place]
     refusal = Refusal(key=event.key, text=event.text, reason=error.message)
     return Delivered(count=0, keys=[event.key] if event.key else (), refusals=[refusal])
 
@@ -306,9 +307,6 @@ def _by_event(push: Push, ids: Sequence[JsonValue]) -> Delivered:
     """Each event has its place in the answer, which is null where it was refused."""
     error = RefusedError("the intake gave no id for the event", status=200)
     refusals = [
-        refusal
-        for event, one in zip(push.events, ids, strict=True)
-        if one is None
-        for refusal in _refusal(event, error).refusals
+        refusal for place, one in enumerate(ids) if one is None for refusal in _refusal(push, place, error).refusals
     ]
     return Delivered(count=push.count - len(refusals), keys=push.keys, refusals=refusals)

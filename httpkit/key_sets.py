@@ -56,6 +56,19 @@ class KeySet:
             added += 1
         self._count += added
 
+    def add_new(self, keys: Iterable[bytes]) -> None:
+        """Add keys that are known not to be there, each of them once."""
+        buckets, added = self._buckets, 0
+        for key in keys:
+            number = (key[14] & _HIGH_BITS) << 8 | key[15]
+            bucket = buckets[number]
+            if bucket is None:
+                buckets[number] = bytearray(key[_STORED])
+            else:
+                bucket += key[_STORED]
+            added += 1
+        self._count += added
+
     def discard(self, key: bytes) -> bool:
         """Remove a key; was it there?"""
         bucket = self._buckets[(key[14] & _HIGH_BITS) << 8 | key[15]]

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import repeat
 
 from httpkit.errors import SettingsError, UnexpectedShapeError
-from httpkit.freshness import SeenKeys, is_absent, key_of_identity, key_of_record
+from httpkit.freshness import SeenKeys, is_absent, key_of_record, keys_of_identities
 from httpkit.paths import Path, compile_path
 from httpkit.times import event_moment
 from httpkit.values import JsonValue, OpenWindow, Position, Record, SlicedRecord, value_of
@@ -88,11 +89,13 @@ class Sieve:
             numbers: for each record, by which of the record paths it was found.
         """
         identities = self._identities(items)
-        identified = [not is_absent(identity) for identity in identities]
-        keys = [
-            key_of_identity(identity) if has_own else key_of_record(item)
-            for item, identity, has_own in zip(items, identities, identified, strict=True)
-        ]
+        identified = [bool(identity) or not is_absent(identity) for identity in identities]
+        if any(isinstance(identity, (list, dict)) for identity in identities):
+            identified = [not is_absent(identity) for identity in identities]
+        keys = keys_of_identities(identities)
+        for place, has_own in enumerate(identified):
+            if not has_own:
+                keys[place] = key_of_record(items[place])
         return Look(items=items, numbers=numbers, keys=keys, identified=identified, moments=self._moments(items))
 
     def checked(self, look: Look, position: Position) -> Position:
@@ -122,10 +125,26 @@ class Sieve:
         """
         remember = self._settings.deduplicate
         known = seen.show(look.keys) if remember else [False] * len(look.keys)
+        filters = self._settings.only_in_window or self._drops is not None
+        if not filters and not any(known) and len(set(look.keys)) == len(look.keys):
+            fresh, dropped = list(map(Record, look.keys, look.items, look.numbers, repeat(remember))), 0
+            late = [] if covered is None else _late(look.moments, covered)
+        else:
+            fresh, dropped, late = self._picked(look, known, window, covered)
+        if remember:
+            seen.give([record.key for record in fresh])
+        newest = max((moment for moment in look.moments if moment), default=None) if fresh else None
+        repeats = len(look.keys) - len(fresh) - dropped
+        return Sifted(fresh=fresh, repeats=repeats, dropped=dropped, late=late, newest=newest)
+
+    def _picked(
+        self, look: Look, known: Sequence[bool], window: OpenWindow, covered: datetime | None
+    ) -> tuple[list[Record], int, list[float]]:
+        """Record by record: those that are new and wanted, how many a setting leaves out, and how late those are."""
         fresh: list[Record] = []
         on_page: set[bytes] = set()
         late: list[float] = []
-        dropped = 0
+        dropped, remember = 0, self._settings.deduplicate
         for item, key, number, moment, repeated in zip(
             look.items, look.keys, look.numbers, look.moments, known, strict=True
         ):
@@ -134,15 +153,11 @@ class Sieve:
             if self._outside(moment, window) or (self._drops and self._drops(value_of(item))):
                 dropped += 1
                 continue
-            if covered and moment and moment < covered:
-                late.append((covered - moment).total_seconds())
+            if covered:
+                late += _late([moment], covered)
             on_page.add(key)
-            fresh.append(Record(key=key, content=item, path_number=number, remember=remember))
-        if remember:
-            seen.give(on_page)
-        newest = max((moment for moment in look.moments if moment), default=None) if fresh else None
-        repeats = len(look.keys) - len(fresh) - dropped
-        return Sifted(fresh=fresh, repeats=repeats, dropped=dropped, late=late, newest=newest)
+            fresh.append(Record(key, item, number, remember))
+        return fresh, dropped, late
 
     def _identities(self, items: Sequence[Item]) -> list[JsonValue]:
         find = self._id
@@ -163,6 +178,11 @@ class Sieve:
             # Without de-duplication the next window, which starts here, would give it a second time.
             return not self._settings.deduplicate
         return not window.since <= moment <= window.until
+
+
+def _late(moments: Sequence[datetime | None], covered: datetime) -> list[float]:
+    """Seconds by which moments lie before what was covered."""
+    return [(covered - moment).total_seconds() for moment in moments if moment and moment < covered]
 
 
 def _still(field: str, path: str, known: bool | None, found: Sequence[bool]) -> bool:

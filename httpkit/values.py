@@ -126,7 +126,7 @@ class Page:
         return value_of(self.records[-1]) if self.records else None
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record on its way to delivery; a struct, because a page has thousands.
 
     Attributes:

@@ -54,14 +54,15 @@ class IntakeDelivery:
     def _pack(self, reading: Reading, batch: Batch) -> Packed:
         """Make the pushes of a batch."""
         writer = reading.source.writer
+        texts = writer.plain_texts(batch.records)
+        if texts is not None and all(len(text) <= _SURELY_FITS for text in texts):
+            whole = [record.key if record.remember else None for record in batch.records]
+            return Packed(pushes=tuple(self._intake.pushes(list(map(Event, whole, texts)))), keys=(), too_large=())
         events: list[Event] = []
         keys: list[bytes] = []
         oversized: list[Refusal] = []
         for record in batch.records:
-            text = writer.plain_text(record)
-            if text is not None and len(text) <= _SURELY_FITS:
-                events.append(Event(key=record.key if record.remember else None, text=text))
-            elif fitting := _fitting(record, writer.texts(record), oversized):
+            if fitting := _fitting(record, writer.texts(record), oversized):
                 events += fitting
             elif record.remember:
                 keys.append(record.key)
