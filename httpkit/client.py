@@ -54,6 +54,8 @@ class ClientSettings:
         proxy: URL of a proxy for all requests, "" for none.
         requests_per_minute: self-imposed rate, 0 for none.
         wire: watches, limits or replaces what is sent.
+        repeating: told before a request is sent again: why (an HTTP status, `connection` or `answer`), and after how
+            many seconds.
     """
 
     user_agent: str
@@ -65,6 +67,7 @@ class ClientSettings:
     requests_per_minute: float = 0.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     wire: Wire = straight
+    repeating: Callable[[str, float], None] = lambda reason, seconds: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -238,6 +241,8 @@ class Client:
                     return response
                 assert failure is not None
                 raise failure
+            reason = str(response.status) if response else "answer" if failure and failure.reached else "connection"
+            self._settings.repeating(reason, wait)
             self.pause(wait)
 
     def _exchange(self, request: Request) -> Response:

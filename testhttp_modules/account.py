@@ -15,6 +15,7 @@ from httpkit.destinations import DestinationPolicy, origin_of
 from httpkit.errors import SettingsError
 from httpkit.redaction import Redactor, request_secrets
 from httpkit.throttle import RetryPolicy
+from testhttp_modules import metrics
 from testhttp_modules.models import TesthttpModuleConfiguration
 
 _USUAL_RETRIES = RetryPolicy()
@@ -113,6 +114,7 @@ def client_settings(
         proxy=account.proxy,
         requests_per_minute=account.requests_per_minute,
         retry=retry,
+        repeating=metrics.repeating,
     )
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from sekoia_automation.connector import Connector
 
-from httpkit.errors import HttpkitError
+from httpkit.errors import HttpkitError, RefusedError, UnavailableError
 from httpkit.stopping import Stopped
-from testhttp_modules import TesthttpModule
+from testhttp_modules import TesthttpModule, metrics
 from testhttp_modules.account import absolute_url, account_client, intake_client
 from testhttp_modules.delivering import INTAKE, IntakeDelivery, Measures
 from testhttp_modules.health import Health
@@ -97,6 +97,8 @@ class TesthttpConnector(Connector):
         self.health.begins(
             INTAKE, f"{error.message}; nothing is lost, the same events are sent again until it takes them"
         )
+        status = error.status if isinstance(error, (RefusedError, UnavailableError)) else None
+        metrics.repeating(str(status or "answer"), seconds)
         wait(seconds, self, self._stop_event)
         if self._stop_event.is_set():
             raise Stopped

@@ -5,6 +5,7 @@ from functools import cache
 from prometheus_client import Counter, Gauge
 
 _PREFIX = "testhttp"
+_THROTTLING = frozenset({"403", "429", "503"})
 
 
 @cache
@@ -41,3 +42,15 @@ def quarantined() -> Counter:
 def gaps() -> Gauge:
     """Spans of time that could not be read and are tried again, by stream."""
     return Gauge(f"{_PREFIX}_gaps", "Spans of time that could not be read yet", ["stream"])
+
+
+def repeating(reason: str, seconds: float) -> None:
+    """A request is sent again.
+
+    Args:
+        reason: an HTTP status, `connection` or `answer`.
+        seconds: that are waited before.
+    """
+    retries().labels(reason).inc()
+    if reason in _THROTTLING:
+        throttled_seconds().inc(seconds)

@@ -160,7 +160,6 @@ def test_a_full_disk_loses_nothing_and_leaves_a_whole_state(tmp_path: Path, smal
     play(Stage(calm_plan(), tmp_path, filling(filler)), course)
 
 
-@pytest.mark.xfail(reason="what was acknowledged and could not be remembered is pushed again with each poll")
 def test_a_full_disk_repeats_one_batch_at_most(tmp_path: Path, small_disk: Path) -> None:
     filler = small_disk / "filler"
 
