@@ -134,13 +134,16 @@ class SeenKeys:
 
     def show(self, keys: Sequence[bytes]) -> list[bool]:
         """The API shows the records of a page: for each, was it delivered before, or is it on its way?"""
-        known = [False] * len(keys)
         with self._lock:
-            for remembered in self._sets():
-                held = remembered.holds(keys) if len(remembered) else ()
-                if any(held):
-                    known = [one or other for one, other in zip(known, held, strict=True)]
-                    self._move(remembered, [key for key, one in zip(keys, held, strict=True) if one])
+            self._meet(keys)
+            return self._now.holds(keys)
+
+    def show_and_give(self, keys: Sequence[bytes]) -> list[bool]:
+        """As `show`, and those that are new are on their way; of a key that comes twice only the first is new."""
+        with self._lock:
+            self._meet(keys)
+            known = self._now.take(keys)
+            self._given.update(key for key, one in zip(keys, known, strict=True) if not one)
         return known
 
     def give(self, keys: Collection[bytes]) -> None:
@@ -169,14 +172,15 @@ class SeenKeys:
     def _holds(self, key: bytes) -> bool:
         return any(key in keys for keys in self._sets())
 
-    def _move(self, remembered: KeySet, keys: Iterable[bytes]) -> None:
-        """These keys are shown now."""
-        if remembered is self._now:
-            return
-        moved = [key for key in keys if remembered.discard(key)]
-        self._now.add(moved)
-        if remembered is not self._earlier:
-            self.repeats += len(moved)
+    def _meet(self, keys: Sequence[bytes]) -> None:
+        """Those of these keys that are remembered are shown now."""
+        for remembered in (self._earlier, self._latest, self._older, self._oldest):
+            held = remembered.holds(keys) if len(remembered) else ()
+            if any(held):
+                moved = [key for key, one in zip(keys, held, strict=True) if one and remembered.discard(key)]
+                self._now.add(moved)
+                if remembered is not self._earlier:
+                    self.repeats += len(moved)
 
     def _retire(self, keys: KeySet) -> None:
         """The API shows these keys no longer."""

@@ -56,6 +56,23 @@ class KeySet:
             added += 1
         self._count += added
 
+    def take(self, keys: Iterable[bytes]) -> list[bool]:
+        """Add keys; for each, was it there, or earlier among them?"""
+        buckets, held = self._buckets, []
+        for key in keys:
+            number = (key[14] & _HIGH_BITS) << 8 | key[15]
+            stored, bucket = key[_STORED], buckets[number]
+            if bucket is None:
+                buckets[number] = bytearray(stored)
+            elif _place(bucket, stored) < 0:
+                bucket += stored
+            else:
+                held.append(True)
+                continue
+            held.append(False)
+        self._count += held.count(False)
+        return held
+
     def add_new(self, keys: Iterable[bytes]) -> None:
         """Add keys that are known not to be there, each of them once."""
         buckets, added = self._buckets, 0

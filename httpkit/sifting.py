@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import repeat
+from itertools import compress
 
 from httpkit.errors import SettingsError, UnexpectedShapeError
 from httpkit.freshness import SeenKeys, is_absent, key_of_record, keys_of_identities
@@ -123,28 +123,29 @@ class Sieve:
             seen: the new ones are noted as given.
             covered: what earlier windows had read to.
         """
-        remember = self._settings.deduplicate
-        known = seen.show(look.keys) if remember else [False] * len(look.keys)
-        filters = self._settings.only_in_window or self._drops is not None
-        if not filters and not any(known) and len(set(look.keys)) == len(look.keys):
-            fresh, dropped = list(map(Record, look.keys, look.items, look.numbers, repeat(remember))), 0
-            late = [] if covered is None else _late(look.moments, covered)
+        if self._settings.only_in_window or self._drops or not self._settings.deduplicate:
+            fresh, dropped, late = self._picked(look, seen, window, covered)
         else:
-            fresh, dropped, late = self._picked(look, known, window, covered)
-        if remember:
-            seen.give([record.key for record in fresh])
+            known = seen.show_and_give(look.keys)
+            fresh, dropped = list(map(Record, look.keys, look.items, look.numbers)), 0
+            moments = look.moments
+            if any(known):
+                new = [not one for one in known]
+                fresh, moments = list(compress(fresh, new)), list(compress(moments, new))
+            late = [] if covered is None else _late(moments, covered)
         newest = max((moment for moment in look.moments if moment), default=None) if fresh else None
         repeats = len(look.keys) - len(fresh) - dropped
         return Sifted(fresh=fresh, repeats=repeats, dropped=dropped, late=late, newest=newest)
 
     def _picked(
-        self, look: Look, known: Sequence[bool], window: OpenWindow, covered: datetime | None
+        self, look: Look, seen: SeenKeys, window: OpenWindow, covered: datetime | None
     ) -> tuple[list[Record], int, list[float]]:
         """Record by record: those that are new and wanted, how many a setting leaves out, and how late those are."""
         fresh: list[Record] = []
         on_page: set[bytes] = set()
         late: list[float] = []
         dropped, remember = 0, self._settings.deduplicate
+        known = seen.show(look.keys) if remember else [False] * len(look.keys)
         for item, key, number, moment, repeated in zip(
             look.items, look.keys, look.numbers, look.moments, known, strict=True
         ):
@@ -157,6 +158,8 @@ class Sieve:
                 late += _late([moment], covered)
             on_page.add(key)
             fresh.append(Record(key, item, number, remember))
+        if remember:
+            seen.give(on_page)
         return fresh, dropped, late
 
     def _identities(self, items: Sequence[Item]) -> list[JsonValue]:
