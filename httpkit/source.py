@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from httpkit.client import Client
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
+from httpkit.conditional import NOT_MODIFIED, conditional, validators_of
 from httpkit.details import Details, DetailSettings
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.events import EventWriter
@@ -87,6 +88,7 @@ class Source:
         self._details = Details(settings.detail, settings.request, settings.scope, client, id_path=settings.id_path)
         self._sieve = Sieve(_sift_settings(settings), shaping.drops if settings.shaping.drop else None)
         self._token = _token_reader(settings)
+        self._digest = _digest(settings) if _can_be_conditional(settings, self._templates) else ""
         # Whatever is wrong with the paging settings shows now, not at the first poll.
         now = clocks.now()
         self._paging(self._windows.next_window(Position(), now), now, prepared={})
@@ -168,8 +170,9 @@ class Source:
         """The batches of a window, at most `pages` of them; `complete` says that the window is closed."""
         paging = self._paging(window, now, self._preparation.values(window, now))
         # Windows overlap, so what an earlier one showed says nothing about the end of this one.
-        seen.begin(None if window.retried else (window.since, window.until))
-        page, selected = self._first_page(paging)
+        page, selected = self._first_page(paging, position)
+        unchanged = page.response.status == NOT_MODIFIED
+        seen.begin(None if window.retried or unchanged else (window.since, window.until))
         if window.cursor is not None and not paging.resumed:
             position = replace(position, token=None)
         covered = None if window.retried else position.watermark
@@ -222,10 +225,13 @@ class Source:
         style = self._settings.paging.pagination
         return style == "cursor" or (style in URL_STYLES and isinstance(token, str) and "://" in token)
 
-    def _first_page(self, paging: Paging) -> tuple[Page, Selected]:
+    def _first_page(self, paging: Paging, position: Position) -> tuple[Page, Selected]:
         """The page at which reading begins; a place that the server no longer knows is given up."""
+        request, validators = paging.request(), position.validators
+        if self._digest and validators and validators.settings == self._digest:
+            request = conditional(request, validators)
         try:
-            return self._asked(paging.request(), chosen_by_api=paging.resumed)
+            return self._asked(request, chosen_by_api=paging.resumed)
         except RefusedError as error:
             if not (paging.resumed and error.status in _GONE):
                 raise
@@ -241,6 +247,9 @@ class Source:
 
     def _read(self, request: Request, answer: Callable[[], Response], *, chosen_by_api: bool) -> tuple[Page, Selected]:
         response = _answered(request, answer, chosen_by_api=chosen_by_api)
+        if self._digest and response.status == NOT_MODIFIED:
+            selected = Selected(content=None, records=(), path_numbers=())
+            return Page(request=request, response=response, content=None, records=()), selected
         selected = self._selector.select(request, response)
         page = Page(request=request, response=response, content=selected.content, records=selected.records)
         return page, selected
@@ -250,6 +259,8 @@ class Source:
         token = self._token(page) if self._token else None
         if not is_nothing(token):
             position = replace(position, token=token)
+        if self._digest and page.response.status != NOT_MODIFIED:
+            position = replace(position, validators=validators_of(page.response, self._digest))
         if not more:
             return self._windows.closed(position, window)
         if window.retried:
@@ -316,6 +327,23 @@ def _slicer_for(settings: SourceSettings, added: Sequence[str]) -> Slicer | None
         added=added,
         in_answer=in_answer,
     )
+
+
+def _can_be_conditional(settings: SourceSettings, templates: RequestTemplates) -> bool:
+    """Is one answer all there is, and does it depend on nothing but the settings and what the server holds?"""
+    request, windows = settings.request, settings.windows
+    return (
+        request.method == "get"
+        and settings.paging.pagination == "none"
+        and not templates.asks_for_time
+        and not (settings.prepare.prepare_url or settings.resume == "token" or windows.only_in_window)
+        and settings.deduplicate
+    )
+
+
+def _digest(settings: SourceSettings) -> str:
+    """Changes with the settings; the values of the placeholders, which may be secrets, are not part of it."""
+    return blake2b(repr(replace(settings, scope={})).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def _check_tags(settings: SourceSettings) -> None:
