@@ -71,6 +71,11 @@ class Outbox:
         """What is remembered."""
         return self._memory.outbox
 
+    @property
+    def place(self) -> str:
+        """Where the entries of the next run are; no other run was ever there."""
+        return f"{self.state.files[0].name}:{self.state.taken}" if self.state.files else ""
+
     def put(self, page: NewPage, now: datetime) -> None:
         """Let the new entries of a page wait, and remember the page.
 

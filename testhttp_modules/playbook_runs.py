@@ -47,12 +47,14 @@ class Run:
     """A playbook run to be started.
 
     Attributes:
+        request_id: the same entries have the same, so that a repeat can be recognised.
         directory: folder with its files, relative to the storage of the trigger; "" for none.
         file: content of the file in it.
     """
 
     name: str
     event: NewEntries
+    request_id: str
     directory: str = ""
     file: bytes = b""
 
@@ -62,12 +64,13 @@ Start = Callable[[Run], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RunLimits:
+class RunSettings:
     """How much is started; the fields are those of the configuration, where each is explained."""
 
     max_entries_per_run: int
     max_runs_per_poll: int
     interval_seconds: float
+    deduplicate: bool
 
 
 class PlaybookRuns:
@@ -75,13 +78,13 @@ class PlaybookRuns:
 
     Args:
         start: starts one run.
-        limits: the number of runs is per polling interval, so polls that come earlier after a failure get no more.
+        settings: the number of runs is per polling interval, so polls that come earlier after a failure get no more.
     """
 
-    def __init__(self, readings: Sequence[Reading], start: Start, limits: RunLimits, host: Host) -> None:
+    def __init__(self, readings: Sequence[Reading], start: Start, settings: RunSettings, host: Host) -> None:
         self._turns = deque((reading, Outbox(reading.memory)) for reading in readings)
         self._start = start
-        self._limits = limits
+        self._settings = settings
         self._host = host
         self._left = 0
         self._begun: float | None = None
@@ -94,9 +97,9 @@ class PlaybookRuns:
 
     def begin_poll(self) -> None:
         """A poll begins, which may start runs again."""
-        now, interval = time.monotonic(), self._limits.interval_seconds
+        now, interval = time.monotonic(), self._settings.interval_seconds
         if self._begun is None or now - self._begun >= interval * _EARLY_SHARE:
-            self._left, self._begun = self._limits.max_runs_per_poll, now
+            self._left, self._begun = self._settings.max_runs_per_poll, now
         self._tried = now
 
     def start(self, *, patiently: bool) -> int:
@@ -113,8 +116,10 @@ class PlaybookRuns:
         while self._left and self.waiting:
             reading, outbox = self._next_turn()
             try:
-                entries = self._run_of(reading, outbox)
-                self._accepted(entries)
+                entries = self._next_entries(reading, outbox)
+                # Where identities repeat on purpose, the same entries may be new ones.
+                run = _run(entries, "" if self._settings.deduplicate else outbox.place)
+                self._try(run)
             except SendEventError as error:
                 self._turns.rotate(1)
                 self._check(error)
@@ -136,7 +141,7 @@ class PlaybookRuns:
             if outbox.state.waiting:
                 return reading, outbox
 
-    def _run_of(self, reading: Reading, outbox: Outbox) -> list[JsonValue]:
+    def _next_entries(self, reading: Reading, outbox: Outbox) -> list[JsonValue]:
         entries: list[JsonValue] = []
 
         def take() -> None:
@@ -150,14 +155,13 @@ class PlaybookRuns:
         size = count = 0
         for entry in waiting:
             size += len(encode_json(_bare(entry))) + 1
-            if count == self._limits.max_entries_per_run or (count and size > LARGEST_EVENT_BYTES - _ENVELOPE_BYTES):
+            if count == self._settings.max_entries_per_run or (count and size > LARGEST_EVENT_BYTES - _ENVELOPE_BYTES):
                 break
             count += 1
         return count
 
-    def _accepted(self, entries: list[JsonValue]) -> None:
+    def _try(self, run: Run) -> None:
         self._host.component.heartbeat()
-        run = _run(entries)
         run_until_stopped(lambda: self._start(run), self._host.stop)
         self._host.health.ends(PLATFORM)
 
@@ -184,7 +188,7 @@ class PlaybookRuns:
     def _waited(self, pauses: int) -> bool:
         """Wait before another try; False when the next poll is due before that."""
         pause = min(_FIRST_PAUSE * 2.0 ** min(pauses - 1, 10), _LONGEST_PAUSE)
-        if time.monotonic() + pause > self._tried + self._limits.interval_seconds:
+        if time.monotonic() + pause > self._tried + self._settings.interval_seconds:
             return False
         wait(pause, self._host.component, self._host.stop)
         if self._host.stop.is_set():
@@ -192,21 +196,22 @@ class PlaybookRuns:
         return True
 
 
-def request_id_of(event: JsonValue) -> str:
-    """The identity of a run: the same entries have the same, so that a repeat can be recognised."""
-    return str(uuid5(_REPEATS, encode_json(event).decode("utf-8", "replace")))
+def _run(entries: list[JsonValue], place: str) -> Run:
+    """The run with some entries.
 
-
-def _run(entries: list[JsonValue]) -> Run:
+    Args:
+        place: tells it from another run with the same entries.
+    """
     name = f"Pushing {len(entries)} new entries"
     whole = encode_json(entries)
+    request_id = str(uuid5(_REPEATS, place + whole.decode()))
     if len(whole) + _ENVELOPE_BYTES <= LARGEST_EVENT_BYTES:
-        return Run(name=name, event=NewEntries.model_validate({"entries": entries}))
+        return Run(name=name, event=NewEntries.model_validate({"entries": entries}), request_id=request_id)
     bare = [_bare(entry) for entry in entries]
     if len(encode_json(bare)) + _ENVELOPE_BYTES > LARGEST_EVENT_BYTES:  # which only a single entry can be
         bare = [{**entry, "value": entry["value"][:_CUT_CHARACTERS]} for entry in bare]
     event = NewEntries.model_validate({"entries": bare, "file_path": FILE_NAME})
-    return Run(name=name, event=event, directory=f"run-{request_id_of(event.model_dump())}", file=whole)
+    return Run(name=name, event=event, request_id=request_id, directory=f"run-{request_id}", file=whole)
 
 
 def _bare(entry: JsonValue) -> JsonValue:

@@ -12,7 +12,7 @@ from testhttp_modules.account import absolute_url, account_client
 from testhttp_modules.health import Health
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import NewEntries, TriggerConfiguration
-from testhttp_modules.playbook_runs import FILE_NAME, Run, request_id_of
+from testhttp_modules.playbook_runs import FILE_NAME, Run
 from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
 from testhttp_modules.reading import announce, readings_of
 from testhttp_modules.rounds import Host
@@ -37,6 +37,7 @@ class NewEntriesTrigger(Trigger):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.health = Health(self)
+        self._request_id = ""
 
     def execute(self) -> None:
         """Start, once both configurations are readable; the SDK loads them where an error ends the process."""
@@ -83,15 +84,14 @@ class NewEntriesTrigger(Trigger):
         """
         if run.directory:
             write_whole(self.data_path / run.directory / FILE_NAME, run.file)
+        self._request_id = run.request_id
         self.send_event(
             event_name=run.name, event=run.event, directory=run.directory or None, remove_directory=bool(run.directory)
         )
 
     def _send_request(self, data: dict[str, Any], verb: str = "POST", attempt: int = _LAST_ATTEMPT) -> Response:
         """Send an event once, under the identity of its entries instead of a random one."""
-        answer: Response = super()._send_request(
-            {**data, "request_id": request_id_of(data["event"])}, verb, attempt=attempt
-        )
+        answer: Response = super()._send_request({**data, "request_id": self._request_id}, verb, attempt=attempt)
         return answer
 
     def _log_request_error(self, exception: RequestException) -> None:

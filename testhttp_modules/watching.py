@@ -10,7 +10,7 @@ from httpkit.outbox import NewPage, Outbox
 from httpkit.values import Batch
 from testhttp_modules.entries import EntryMapping, Found
 from testhttp_modules.models import TriggerConfiguration
-from testhttp_modules.playbook_runs import PlaybookRuns, RunLimits, Start
+from testhttp_modules.playbook_runs import PlaybookRuns, RunSettings, Start
 from testhttp_modules.reading import Reading
 from testhttp_modules.rounds import Delivery, Host, poll_all
 
@@ -47,12 +47,13 @@ class Watch:
         self._mapping = EntryMapping(configuration)
         self._starts_with_all = configuration.first_poll == "all"
         self._expected = timedelta(hours=configuration.expected_update_hours)
-        limits = RunLimits(
+        settings = RunSettings(
             max_entries_per_run=configuration.max_entries_per_run,
             max_runs_per_poll=configuration.max_runs_per_poll,
             interval_seconds=configuration.polling_interval * 60,
+            deduplicate=configuration.deduplicate,
         )
-        self._runs = PlaybookRuns(readings, start, limits, host)
+        self._runs = PlaybookRuns(readings, start, settings, host)
         self._delivery = Delivery(prepare=self._prepare, deliver=self._keep)
 
     def poll(self) -> str:
