@@ -169,10 +169,11 @@ class Source:
     ) -> Iterator[Batch]:
         """The batches of a window, at most `pages` of them; `complete` says that the window is closed."""
         paging = self._paging(window, now, self._preparation.values(window, now))
-        # Windows overlap, so what an earlier one showed says nothing about the end of this one.
         page, selected = self._first_page(paging, position)
-        unchanged = page.response.status == NOT_MODIFIED
-        seen.begin(None if window.retried or unchanged else (window.since, window.until))
+        # What is unchanged shows again what it showed last. Otherwise windows overlap, so what an earlier one showed
+        # says nothing about the end of this one.
+        if page.response.status != NOT_MODIFIED:
+            seen.begin(None if window.retried else (window.since, window.until))
         if window.cursor is not None and not paging.resumed:
             position = replace(position, token=None)
         covered = None if window.retried else position.watermark
