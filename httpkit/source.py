@@ -176,7 +176,8 @@ class Source:
             seen.begin(None if window.retried else (window.since, window.until))
         if window.cursor is not None and not paging.resumed:
             position = replace(position, token=None)
-        covered = None if window.retried else position.watermark
+        # What is read whole every time misses nothing, however late it comes.
+        covered = position.watermark if self._templates.asks_for_time and not window.retried else None
         pages_met: set[bytes] = set()
         for left in range(pages - 1, -1, -1):
             look = self._sieve.look(selected.records, selected.path_numbers)
