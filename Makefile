@@ -8,9 +8,11 @@ VENV := .venv/bin
 INSTALL = @$(PYTHON) scripts/install.py
 ARGS ?=
 ONCE ?=
+CONFIG ?=
+RUNS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help python install install-dev demo serve test bench check format generate lock clean
+.PHONY: help python install install-dev demo preview serve test faults bench check format generate lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,13 +32,21 @@ install-dev: python
 demo: install ## Watch the module work against a local Sekoia; ONCE=1 ends after one round
 	@$(VENV)/python -m relay demo $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
 
+preview: install ## Try a configuration without delivering anything: CONFIG=FILE
+	@test -n "$(CONFIG)" || { echo "error: name the configuration: make preview CONFIG=mine.json" >&2; exit 2; }
+	@$(VENV)/python -m relay preview --config "$(CONFIG)" $(ARGS)
+
 serve: install ## Run the relay alone
 	@$(VENV)/python -m relay serve $(ARGS)
 
 test: install-dev ## Run all tests; choose some with ARGS="-k paging"
 	@$(VENV)/python -m pytest --numprocesses auto $(ARGS)
 
+faults: install-dev ## Kill and disturb the connector in RUNS=200 seeded runs; ARGS="--seed 7" chooses others
+	@$(VENV)/python -m tests.faults --runs $(RUNS) $(ARGS)
+
 bench: install ## Compare connectors in two minutes; ARGS=--full in forty, ARGS=action one action
+	@$(PYTHON) scripts/install.py bench || echo "The comparison goes on without the libraries that could not be installed." >&2
 	@$(VENV)/python -m benchmarks $(ARGS)
 
 check: install-dev ## Check style, types, and that the generated files are current
@@ -58,6 +68,6 @@ lock: python ## Lock the dependencies of pyproject.toml; ARGS=--regenerate takes
 	@$(PYTHON) scripts/lock.py $(ARGS)
 
 clean: ## Remove the environments and everything that can be made again
-	@rm -rf .venv .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Clean."

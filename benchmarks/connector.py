@@ -4,6 +4,7 @@
 """
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,17 +15,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.children import ROOT, clean_environment
 from benchmarks.measurement import BenchmarkError, measured
 from benchmarks.pages import PAGE_SIZE
-from benchmarks.roster import SDK_IMPORT, Roster
+from benchmarks.roster import PEER_INTERPRETER, SDK_IMPORT, Roster
 from benchmarks.scoreboard import Comparison, Row, Scenario, document_of, shown
 from benchmarks.targets import targets_of
-from benchmarks.trials import ROOT, Counterpart, clean_environment, counterpart, trial
+from benchmarks.trials import Counterpart, counterpart, trial
 
 EMPTY = Scenario(latency=0.05, events=0)
 """Its latency lets a connector wait for its first answer while its processor time is read."""
 
-LEAST_WIDTH = 120
+PICTURE = ROOT / "docs" / "performance.png"
+LEAST_WIDTH = 140
 """Of the output; a table cut into slices cannot be read."""
 
 QUICK = (Scenario(latency=0.0, events=20_000), Scenario(latency=0.05, events=10_000))
@@ -43,6 +46,7 @@ class Wanted:
     rounds: int
     only: list[str]
     document: Path | None
+    picture: Path | None
     profile: Path | None
 
     def takes(self, key: str) -> bool:
@@ -57,12 +61,17 @@ class Contest:
         wanted: what is compared.
         other: the counterpart at work.
         workshop: a folder for what the children write.
-        advance: called after each run with the name of what comes next.
+
+    Raises:
+        BenchmarkError: none of the wanted rows exists.
     """
 
     def __init__(self, wanted: Wanted, other: Counterpart, workshop: Path) -> None:
         roster = Roster(workshop, profile=wanted.profile)
-        rows = [Row(contestant=one) for one in roster.contestants() if wanted.takes(one.key)]
+        everyone = list(roster.contestants())
+        rows = [Row(contestant=one) for one in everyone if wanted.takes(one.key)]
+        if not rows:
+            raise BenchmarkError(f"--only names no row; there are {', '.join(one.key for one in everyone)}")
         self.comparison = Comparison(scenarios=wanted.scenarios, rows=rows)
         self._wanted = wanted
         self._other = other
@@ -70,13 +79,16 @@ class Contest:
 
     def turns(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Each run to make: its name and how to make it. The first runs of all only warm up."""
-        yield "SDK import, warming up", lambda: self._import_sdk(kept=False)
+        measures_ours = any(row.contestant.key.startswith("ours") for row in self.comparison.rows)
+        if measures_ours:
+            yield "SDK import, warming up", partial(self._import_sdk, kept=False)
         for row in self.comparison.rows:
             yield f"{row.contestant.name}, warming up", partial(self._run, row, EMPTY, kept=False)
         for turn in range(self._wanted.rounds):
             shift = turn % max(1, len(self.comparison.rows))
             rows = self.comparison.rows[shift:] + self.comparison.rows[:shift]
-            yield "SDK import alone", lambda: self._import_sdk(kept=True)
+            if measures_ours:
+                yield "SDK import alone", partial(self._import_sdk, kept=True)
             for row in rows:
                 yield f"{row.contestant.name}, no events", partial(self._run, row, EMPTY)
             for scenario in self.comparison.scenarios:
@@ -115,18 +127,39 @@ class Contest:
 
 def compare(wanted: Wanted) -> Comparison:
     """Measure everything that is wanted, showing how far it is."""
-    interpreter = ROOT / ".venv-bench" / "bin" / "python"
-    fastest = str(interpreter) if interpreter.exists() else sys.executable
+    fastest = str(PEER_INTERPRETER) if PEER_INTERPRETER.exists() else sys.executable
     with tempfile.TemporaryDirectory() as folder, counterpart(fastest) as other:
         contest = Contest(wanted, other, Path(folder))
         turns = list(contest.turns())
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("", total=len(turns))
-            for name, run in turns:
-                progress.update(task, description=name)
-                run()
-                progress.advance(task)
+        for run in shown_progress(turns):
+            run()
     return contest.comparison
+
+
+def shown_progress(turns: list[tuple[str, Callable[[], None]]]) -> Iterator[Callable[[], None]]:
+    """Give the runs in turn and show how far they are: a bar in a terminal, otherwise a line for each."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=len(turns))
+        for place, (name, run) in enumerate(turns, start=1):
+            progress.update(task, description=name)
+            if not console.is_terminal:
+                console.print(f"{place}/{len(turns)} {name}", highlight=False)
+            yield run
+            progress.advance(task)
+
+
+def draw(document: str, picture: Path) -> None:
+    """Draw the picture, in the environment that has Matplotlib.
+
+    Raises:
+        BenchmarkError: it could not be drawn.
+    """
+    command = [str(PEER_INTERPRETER), str(ROOT / "benchmarks" / "plot.py"), str(picture)]
+    try:
+        subprocess.run(command, input=document, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BenchmarkError(f"--plot: {picture} could not be drawn ({error}); run: make bench") from error
 
 
 def read_command_line(arguments: list[str]) -> Wanted:
@@ -139,8 +172,9 @@ def read_command_line(arguments: list[str]) -> Wanted:
     parser.add_argument("--rounds", type=int, metavar="N", help="runs of each; the table holds their medians")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to FILE too")
     parser.add_argument(
-        "--profile", type=Path, metavar="FILE", help="run ours under cProfile; slower, and not to compare"
+        "--plot", type=Path, nargs="?", const=PICTURE, metavar="FILE", help="draw a PNG; default: docs/performance.png"
     )
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="flame graph (SVG) of our last run")
     given = parser.parse_args(arguments)
     for events in given.events or []:
         if events < PAGE_SIZE or events % PAGE_SIZE:
@@ -156,6 +190,7 @@ def read_command_line(arguments: list[str]) -> Wanted:
         rounds=given.rounds or (3 if given.full else 1),
         only=[name for name in given.only.split(",") if name],
         document=given.json,
+        picture=given.plot.resolve() if given.plot else None,
         profile=given.profile.resolve() if given.profile else None,
     )
 
@@ -165,15 +200,16 @@ def main(arguments: list[str]) -> int:
     wanted = read_command_line(arguments)
     try:
         comparison = compare(wanted)
+        targets = (str(target) for target in targets_of(comparison))
+        Console(width=max(Console().width, LEAST_WIDTH)).print(shown(comparison, targets))
+        document = document_of(comparison)
+        if wanted.document:
+            wanted.document.write_text(document, encoding="utf-8")
+        if wanted.picture:
+            draw(document, wanted.picture)
     except BenchmarkError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    console = Console()
-    Console(width=max(console.width, LEAST_WIDTH)).print(
-        shown(comparison, (str(target) for target in targets_of(comparison)))
-    )
-    if wanted.document:
-        wanted.document.write_text(document_of(comparison), encoding="utf-8")
     return 0
 
 

@@ -1,6 +1,7 @@
 """The other end of a measured connector, in a process of its own: an API of many pages, an intake, the platform.
 
-`python -m benchmarks.event_server` prints its port. `POST /run` begins a run; then it prints `asked` when the first
+`python -m benchmarks.event_server` prints its port. `POST /run` begins a run, whose number starts the path of all that
+belongs to it, so that nothing of the run before is counted. Then it prints `asked` when the first
 page is asked for, `delivered` when the intake holds all events, and `GET /report` tells how the run went. Pages and
 pushes are answered after the latency of the run, everything else at once.
 """
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
+from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 from benchmarks.deliveries import Deliveries, Report
@@ -31,15 +33,17 @@ _SECRETS = b'{"value":{"api_key":"benchmark-key"},"node_value":{}}'
 class Run:
     """One run: what the API holds, what it was asked and what the intake received."""
 
-    def __init__(self, *, events: int, latency: float) -> None:
+    def __init__(self, *, number: int, events: int, latency: float) -> None:
         if events % PAGE_SIZE:
             raise ValueError(f"{events} events do not fill pages of {PAGE_SIZE}")
+        self.number = str(number)
         self.latency = latency
         self.deliveries = Deliveries()
         self.errors: list[str] = []
         self._pages = Pages(events, a_day_ago())
         self._events = events
         self._first_request = 0.0
+        self._cpu_at_first_request = 0.0
         self._requests = 0
         self._said_delivered = False
 
@@ -47,6 +51,7 @@ class Run:
         """The page of that number."""
         if not self._requests:
             self._first_request = time.monotonic()
+            self._cpu_at_first_request = time.process_time()
             say("asked")
         self._requests += 1
         return self._pages.body(number)
@@ -62,6 +67,7 @@ class Run:
         return Report(
             first_request=self._first_request,
             last_push=self.deliveries.last_push,
+            own_cpu=max(0.0, self.deliveries.cpu_at_last_push - self._cpu_at_first_request),
             requests=self._requests,
             pushes=self.deliveries.pushes,
             events=self.deliveries.events,
@@ -73,19 +79,19 @@ class Run:
 class Connection(asyncio.BufferedProtocol):
     """One connection: requests are read into one growing buffer and answered in turn."""
 
-    run = Run(events=0, latency=0.0)
+    run = Run(number=0, events=0, latency=0.0)
     """The run that all connections serve."""
 
     def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport
         self._buffer = bytearray(_FIRST_ROOM)
         self._filled = 0
         self._head = b""
         self._needed = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or transport is not None
-        self._transport = transport  # type: ignore[assignment]  # uvloop's transports are no subclasses
+        # Told, not asked: uvloop's transports are no subclasses.
+        self._transport = cast(asyncio.Transport, transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._needed > len(self._buffer) or self._filled == len(self._buffer):
@@ -108,18 +114,26 @@ class Connection(asyncio.BufferedProtocol):
 
     def _answer(self, head: bytes, body: bytes) -> None:
         target = urlsplit(head.split(b" ", 2)[1].decode())
-        match target.path.rpartition("/")[2]:
+        number, _, rest = target.path.lstrip("/").partition("/")
+        if number == "run":
+            Connection.run = Run(**json.loads(body))
+            self._write(b"{}")
+        elif number == "report":
+            self._write(json.dumps(asdict(self.run.report())).encode())
+        elif number != self.run.number:
+            # Its sender belongs to a run that is over.
+            self._transport.abort()
+        else:
+            self._serve(rest.rpartition("/")[2], target.query, head, body)
+
+    def _serve(self, what: str, query: str, head: bytes, body: bytes) -> None:
+        match what:
             case "events":
-                cursor = parse_qs(target.query).get("cursor", ["0"])[0]
+                cursor = parse_qs(query).get("cursor", ["0"])[0]
                 self._reply(self.run.page(int(cursor)), self.run.answered)
             case "batch":
                 count = self.run.deliveries.take(body, compressed=b"\r\ncontent-encoding: gzip" in head)
                 self._reply(acknowledgement(count), self._acknowledged)
-            case "run":
-                Connection.run = Run(**json.loads(body))
-                self._write(b"{}")
-            case "report":
-                self._write(json.dumps(asdict(self.run.report())).encode())
             case "logs":
                 lines = json.loads(body)["logs"]
                 self.run.errors += [line["message"] for line in lines if line["level"] in {"error", "critical"}]
@@ -138,7 +152,6 @@ class Connection(asyncio.BufferedProtocol):
             self._write(body, then)
 
     def _write(self, body: bytes, then: Callable[[], None] = lambda: None) -> None:
-        assert self._transport is not None
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         with suppress(ConnectionError):
             self._transport.writelines([head.encode(), body])

@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmarks.trials import ROOT, Addresses, Contestant, Ending, Start, clean_environment
+from benchmarks.children import ROOT, Start, clean_environment
+from benchmarks.trials import Addresses, Contestant, Ending
 from benchmarks.tutorial import write_tutorial_connector
+
+PEER_INTERPRETER = ROOT / ".venv-bench" / "bin" / "python"
+"""Runs what our own environments do not carry; `make bench` installs it."""
 
 PEERS = ROOT / "benchmarks" / "peers"
 SDK_IMPORT = ("-c", "import time, sekoia_automation.action, sekoia_automation.connector; print(time.process_time())")
@@ -34,7 +38,7 @@ class Roster:
 
     Args:
         workshop: a folder for what they write.
-        profile: where our own runs leave their cProfile statistics, or None.
+        profile: where the last run of ours leaves its flame graph, or None.
     """
 
     def __init__(self, workshop: Path, *, profile: Path | None = None) -> None:
@@ -54,16 +58,41 @@ class Roster:
             ("ours", "this connector", True),
             ("ours-plain", "this connector, no gzip", False),
         ):
-            yield Contestant(key=key, name=name, start=partial(self._ours, compress), ending=Ending.WHEN_ASKED)
+            yield Contestant(
+                key=key,
+                name=name,
+                start=partial(self._ours, compress),
+                ending=Ending.WHEN_ASKED,
+                watcher=self._profiler(),
+            )
         yield Contestant(key="seed", name="the tutorial's", start=self._seed, ending=Ending.WHEN_KILLED)
+        for key, name, arguments in (
+            ("sdk-next-run", "SDK next_run", ["sdk_next_run.py"]),
+            ("sdk-async", "SDK AsyncConnector", ["sdk_async.py", "plain"]),
+            ("sdk-async-tuned", "SDK AsyncConnector, tuned", ["sdk_async.py", "tuned"]),
+        ):
+            yield Contestant(key=key, name=name, start=partial(self._sdk, arguments), ending=Ending.WHEN_KILLED)
+
+        for key, name, program in (
+            ("dlt", "dlt rest_api", "dlt_rest_api.py"),
+            ("airbyte", "Airbyte declarative CDK", "airbyte_declarative.py"),
+            ("singer", "Singer SDK, in process", "singer_tap.py"),
+        ):
+            start = partial(self._program, str(PEER_INTERPRETER), program)
+            yield Contestant(key=key, name=name, start=start, ending=Ending.BY_ITSELF)
 
     def _ours(self, compress: bool, where: Addresses, folder: Path) -> Start:
-        profiled = ("-m", "cProfile", "-o", str(self._profile)) if self._profile else ()
         settings = {**_OURS, "url": where.api, "compress": compress}
         return Start(
-            command=[sys.executable, *profiled, str(_LAUNCHER), str(folder), "TesthttpConnector"],
+            command=[sys.executable, str(_LAUNCHER), str(folder), "TesthttpConnector"],
             environment=self._platform(where, settings),
         )
+
+    def _profiler(self) -> list[str]:
+        if self._profile is None:
+            return []
+        program = PEER_INTERPRETER.with_name("py-spy")
+        return [str(program), "record", "--threads", "--gil", "--rate", "200", "--output", str(self._profile)]
 
     def _seed(self, where: Addresses, folder: Path) -> Start:
         return Start(
@@ -72,11 +101,19 @@ class Roster:
             environment=self._platform(where, {"url": where.api, "polling_interval": 60}),
         )
 
+    def _sdk(self, arguments: list[str], where: Addresses, folder: Path) -> Start:
+        program, *options = arguments
+        return Start(
+            command=[sys.executable, str(PEERS / program), str(folder), *options],
+            folder=self._tutorial,
+            environment=self._platform(where, {"url": where.api}),
+        )
+
     def _program(self, interpreter: str, name: str, where: Addresses, folder: Path) -> Start:
         return Start(
             command=[interpreter, str(PEERS / name), where.api, where.intake],
             folder=folder,
-            environment=clean_environment(self._workshop),
+            environment=clean_environment(self._workshop, PYTHONPATH=str(ROOT)),
         )
 
     def _platform(self, where: Addresses, settings: dict[str, object]) -> dict[str, str]:

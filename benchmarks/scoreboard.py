@@ -27,8 +27,13 @@ class Scenario:
 
     @property
     def title(self) -> str:
-        """As it stands above a column."""
+        """As people say it."""
         return f"{self.latency * 1000:.0f} ms, {short(self.events)}"
+
+    @property
+    def heading(self) -> str:
+        """As it stands above a column."""
+        return self.title.replace(", ", "\n")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -73,6 +78,11 @@ class Row:
         """Megabytes of memory."""
         trials = self.full.get(scenario)
         return statistics.median(trial.peak for trial in trials) if trials else None
+
+    def counterpart_cpu(self, scenario: Scenario) -> float | None:
+        """Seconds of processor time that the other end took for a run."""
+        trials = self.full.get(scenario)
+        return statistics.median(trial.report.own_cpu for trial in trials) if trials else None
 
     @property
     def start_seconds(self) -> float | None:
@@ -121,13 +131,15 @@ def short(events: int) -> str:
 def table_of(comparison: Comparison) -> Table:
     """The medians."""
     busy = comparison.of_latency(False)
-    table = Table(title="Connectors, median of each number", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("what")
-    headings = [f"events/s\n{scenario.title}" for scenario in comparison.scenarios]
-    headings += [f"CPU s/M\n{scenario.title}" for scenario in comparison.scenarios]
-    headings += [f"peak MB\n{scenario.title}" for scenario in busy]
+    runs = max((len(row.empty) for row in comparison.rows), default=0)
+    title = "Connectors, one run each" if runs == 1 else f"Connectors, medians of {runs} runs"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("what", no_wrap=True)
+    headings = [f"events/s\n{scenario.heading}" for scenario in comparison.scenarios]
+    headings += [f"CPU s/M\n{scenario.heading}" for scenario in comparison.scenarios]
+    headings += [f"peak MB\n{scenario.heading}" for scenario in busy]
     for heading in (*headings, "asks\nafter s", "CPU s\ntill then"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in comparison.rows:
         if not row.failure:
             table.add_row(
@@ -159,6 +171,10 @@ def bars_of(comparison: Comparison) -> Iterator[RenderableType]:
 
 def notes_of(comparison: Comparison) -> Iterator[str]:
     """What must be known beside the numbers."""
+    for scenario in comparison.of_latency(False)[-1:]:
+        costs = [cost for cost in (row.counterpart_cpu(scenario) for row in comparison.rows) if cost]
+        if costs:
+            yield f"The API and intake alone would carry {scenario.events / max(costs):,.0f} events/s or more."
     for row in comparison.rows:
         if row.failure:
             yield f"{row.contestant.name}: not measured. {row.failure}"

@@ -5,30 +5,27 @@ Like `measurement.py` this runs in the process that starts the children, so noth
 
 import http.client
 import json
-import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import IO
 
+from benchmarks.children import GLANCE_SECONDS, ROOT, Child, Start
 from benchmarks.deliveries import Report
-from benchmarks.measurement import MEMORY_UNIT, BenchmarkError, next_line, running
+from benchmarks.measurement import BenchmarkError, next_line, running
 
-ROOT = Path(__file__).resolve().parent.parent
-_GLANCE_SECONDS = 0.02
 _SETTLE_SECONDS = 0.3
 _LEAST_PATIENCE_SECONDS = 60.0
 _SLOWEST_EVENTS_PER_SECOND = 1000
 _REPORT_SECONDS = 120.0
+_SAID_AT_THE_END = 600
 
 
 class Ending(Enum):
@@ -60,15 +57,6 @@ class Addresses:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Start:
-    """What is started: a command, the folder it runs in, and what the environment adds."""
-
-    command: Sequence[str]
-    folder: Path = ROOT
-    environment: Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Contestant:
     """A connector that is measured.
 
@@ -77,12 +65,14 @@ class Contestant:
         name: its row in the table.
         start: what is started, from the addresses and an empty folder.
         ending: how it ends.
+        watcher: a command that is given `--pid` and watches each run that carries events; empty for none.
     """
 
     key: str
     name: str
     start: Callable[[Addresses, Path], Start]
     ending: Ending
+    watcher: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,13 +102,15 @@ class Counterpart:
     def __init__(self, output: IO[bytes]) -> None:
         self.output = output
         self._port = int(next_line(output))
-        self.addresses = Addresses(base=f"http://127.0.0.1:{self._port}")
+        self._run = 0
 
-    def begin(self, *, events: int, latency: float) -> None:
-        """Forget the run before and begin another one."""
+    def begin(self, *, events: int, latency: float) -> Addresses:
+        """Forget the run before and begin another one, at addresses of its own."""
         while self.word(0.0):
             pass
-        self._ask("POST", "/run", json.dumps({"events": events, "latency": latency}))
+        self._run += 1
+        self._ask("POST", "/run", json.dumps({"number": self._run, "events": events, "latency": latency}))
+        return Addresses(base=f"http://127.0.0.1:{self._port}/{self._run}")
 
     def report(self) -> Report:
         """How the run went."""
@@ -145,54 +137,6 @@ def counterpart(interpreter: str) -> Iterator[Counterpart]:
         yield Counterpart(output)
 
 
-class _Child:
-    """A running connector whose usage is asked for when it has ended."""
-
-    def __init__(self, start: Start, output: IO[bytes]) -> None:
-        self.started = time.monotonic()
-        # Not `with`: the process is waited for below, where its usage is asked for.
-        self._process = subprocess.Popen(
-            start.command,
-            cwd=start.folder,
-            env=dict(start.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-        self.cpu = self.peak = 0.0
-
-    def ended(self) -> bool:
-        """Has it ended?"""
-        if self._process.returncode is None:
-            process, status, usage = os.wait4(self._process.pid, os.WNOHANG)
-            if process:
-                self._process.returncode = os.waitstatus_to_exitcode(status)
-                self.cpu = usage.ru_utime + usage.ru_stime
-                self.peak = usage.ru_maxrss * MEMORY_UNIT / 1e6
-        return self._process.returncode is not None
-
-    @property
-    def status(self) -> int | None:
-        """Its exit status."""
-        return self._process.returncode
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal, unless it has ended."""
-        if not self.ended():
-            self._process.send_signal(number)
-
-    def cpu_so_far(self) -> float | None:
-        """Seconds of processor time until now, where the system tells."""
-        if sys.platform != "linux":
-            return None
-        # What clock_getcpuclockid(3) gives for a process, which Python offers for threads only.
-        clock = (~self._process.pid << 3) | 2
-        try:
-            return time.clock_gettime(clock)
-        except OSError:
-            return None
-
-
 def trial(contestant: Contestant, other: Counterpart, *, events: int, latency: float, workshop: Path) -> Trial:
     """Run a connector once.
 
@@ -201,20 +145,24 @@ def trial(contestant: Contestant, other: Counterpart, *, events: int, latency: f
     """
     log = workshop / f"{contestant.key}.log"
     with tempfile.TemporaryDirectory(dir=workshop) as folder, log.open("wb") as output:
-        start = contestant.start(other.addresses, Path(folder))
-        other.begin(events=events, latency=latency)
-        child = _Child(start, output)
+        start = contestant.start(other.begin(events=events, latency=latency), Path(folder))
+        if not Path(start.command[0]).exists():
+            raise BenchmarkError("Its environment is not there; `make bench` installs it where it can.")
+        child = Child(start, output)
+        watcher = _watcher(contestant, child) if events else None
         try:
             patience = _LEAST_PATIENCE_SECONDS + events / _SLOWEST_EVENTS_PER_SECOND
             asked_cpu = _watch(child, other, time.monotonic() + patience)
             failed = _end(child, contestant.ending)
         finally:
             child.send(signal.SIGKILL)
-            _wait(child, _LEAST_PATIENCE_SECONDS)
+            child.wait(_LEAST_PATIENCE_SECONDS)
+            if watcher:
+                watcher.wait(_LEAST_PATIENCE_SECONDS)
     report = other.report()
     if failed or not report.requests:
-        said = "\n".join([*report.errors, log.read_text(errors="replace")[-2000:]])
-        raise BenchmarkError(f"{contestant.name} did not run to its end (status {child.status}):\n{said}")
+        said = "\n".join([*report.errors, log.read_text(errors="replace")[-_SAID_AT_THE_END:]])
+        raise BenchmarkError(f"It did not run to its end (status {child.status}):\n{said}")
     return Trial(
         seconds=max(0.0, report.last_push - report.first_request),
         cpu=child.cpu,
@@ -225,11 +173,17 @@ def trial(contestant: Contestant, other: Counterpart, *, events: int, latency: f
     )
 
 
-def _watch(child: _Child, other: Counterpart, deadline: float) -> float | None:
+def _watcher(contestant: Contestant, child: Child) -> "subprocess.Popen[bytes] | None":
+    if not contestant.watcher:
+        return None
+    return subprocess.Popen([*contestant.watcher, "--pid", str(child.process)], stdin=subprocess.DEVNULL)
+
+
+def _watch(child: Child, other: Counterpart, deadline: float) -> float | None:
     """Wait until everything is delivered or the connector has ended; the processor time until it asked."""
     asked_cpu = None
     while time.monotonic() < deadline:
-        word = other.word(_GLANCE_SECONDS)
+        word = other.word(GLANCE_SECONDS)
         if word == "asked":
             asked_cpu = child.cpu_so_far()
         elif word == "delivered" or (not word and child.ended()):
@@ -237,36 +191,15 @@ def _watch(child: _Child, other: Counterpart, deadline: float) -> float | None:
     return asked_cpu
 
 
-def _end(child: _Child, ending: Ending) -> bool:
+def _end(child: Child, ending: Ending) -> bool:
     """Let a connector end as it should, and tell whether it failed to."""
     if ending is Ending.BY_ITSELF:
-        return not _wait(child, _LEAST_PATIENCE_SECONDS) or child.status != 0
+        return not child.wait(_LEAST_PATIENCE_SECONDS) or child.status != 0
     # What is done after the last push belongs to the work: remembering it, for example.
-    if _wait(child, _SETTLE_SECONDS):
+    if child.wait(_SETTLE_SECONDS):
         return True
     if ending is Ending.WHEN_KILLED:
         child.send(signal.SIGKILL)
         return False
     child.send(signal.SIGTERM)
-    return not _wait(child, _LEAST_PATIENCE_SECONDS) or child.status != 0
-
-
-def _wait(child: _Child, seconds: float) -> bool:
-    """Wait for the end of a connector, and tell whether it came."""
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not child.ended() and time.monotonic() < deadline:
-        pause.wait(_GLANCE_SECONDS)
-    return child.ended()
-
-
-def clean_environment(workshop: Path, **values: str) -> dict[str, str]:
-    """What a child sees: nothing of the user's shell, which could change what is measured."""
-    return {
-        "PATH": os.defpath,
-        "TMPDIR": str(workshop),
-        "HOME": str(workshop),
-        # Compiled once and kept, as in an image, whatever the user's shell says.
-        "PYTHONPYCACHEPREFIX": str(workshop / "bytecode"),
-        **values,
-    }
+    return not child.wait(_LEAST_PATIENCE_SECONDS) or child.status != 0

@@ -31,6 +31,18 @@ _CHUNK_BYTES = 256 * 1024
 _MEGABYTE = 1024 * 1024
 
 
+Exchange = Callable[[Request], Response]
+"""Sends one request and gives its answer; each try, each redirect and each request for a token is one."""
+
+Wire = Callable[[Request, Exchange], Response]
+"""Stands between the client and the network: sees each request as it is about to be sent, and may answer itself."""
+
+
+def straight(request: Request, send: Exchange) -> Response:
+    """The wire that only sends."""
+    return send(request)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClientSettings:
     """Limits and ways of every exchange of one client.
@@ -41,6 +53,7 @@ class ClientSettings:
         max_response_megabytes: largest answer, after decompression.
         proxy: URL of a proxy for all requests, "" for none.
         requests_per_minute: self-imposed rate, 0 for none.
+        wire: watches, limits or replaces what is sent.
     """
 
     user_agent: str
@@ -51,6 +64,7 @@ class ClientSettings:
     proxy: str = ""
     requests_per_minute: float = 0.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    wire: Wire = straight
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,8 +225,8 @@ class Client:
             failure: UnavailableError | None = None
             response: Response | None = None
             try:
-                response = self._exchange(request)
-            except _FailedError as error:
+                response = self._settings.wire(request, self._exchange)
+            except FailedExchangeError as error:
                 failure = error.meaning
                 repeatable = self._settings.retry.may_repeat(request, never_opened=error.never_opened)
             else:
@@ -245,7 +259,7 @@ class Client:
                     body = self._read(answer, request, start)
                 _check_head(answer, body)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
-            raise _FailedError(self._meaning(request, error), never_opened=never_opened(error)) from None
+            raise FailedExchangeError(self._meaning(request, error), never_opened=never_opened(error)) from None
         return Response(
             status=answer.status_code,
             reason=answer.reason or _reason(answer.status_code),
@@ -296,8 +310,12 @@ class Client:
         return UnavailableError(sentence, reached=not never_opened(error))
 
 
-class _FailedError(Exception):
-    """An exchange without a complete answer."""
+class FailedExchangeError(Exception):
+    """An exchange without a complete answer; only a wire sees it, the client raises its meaning.
+
+    Args:
+        never_opened: the server cannot have seen the request.
+    """
 
     def __init__(self, meaning: UnavailableError, *, never_opened: bool) -> None:
         super().__init__(meaning.message)

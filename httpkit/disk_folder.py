@@ -1,19 +1,21 @@
 """A folder on a disk, as a memory uses it."""
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from httpkit.files import flush_folder, replace_content
 from httpkit.folders import OvertakenError
+from httpkit.locks import ProcessLock
 
 _Version = tuple[int, int, int]
 _UNKNOWN = (0, 0, 0)
 
 
 class DiskFolder:
-    """A folder on a disk; it is made when something is written.
+    """A folder on a disk, which is made if it is missing.
 
     A document is overwritten where it is: with one flush instead of the two, and the two changes of names, that a
     replacement takes, and after a failure the memory has another document.
@@ -21,12 +23,24 @@ class DiskFolder:
 
     can_append = True
     tail_keys = 2048
+    is_shared = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, stop: threading.Event) -> None:
         self._path = path
+        self._stop = stop
+        self._lock = ProcessLock(path / "lock")
         self._is_made = False
         # None is a document that is not there; one whose last writing failed has no entry.
         self._versions: dict[str, _Version | None] = {}
+
+    def take(self, *, patience: float) -> bool:
+        """Hold it as a process until `release`; False when another one still does after `patience` seconds."""
+        self._make()
+        return self._lock.take(patience=patience, stop=self._stop)
+
+    def release(self) -> None:
+        """Hold it no longer."""
+        self._lock.release()
 
     def read(self, name: str) -> bytes | None:
         """The content of a document, None when there is none."""
@@ -102,9 +116,21 @@ class DiskFolder:
                 path.unlink(missing_ok=True)
             raise
 
-    def names(self) -> list[str]:
-        """The files that are there."""
-        return [path.name for path in self._path.iterdir()] if self._path.is_dir() else []
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a whole file, unless there is one of this name; was it written?"""
+        path = self._path / name
+        if path.exists():
+            return False
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            flush_folder(path.parent.parent)
+        replace_content(path, content)
+        return True
+
+    def names(self, below: str = "") -> list[str]:
+        """The files that are there, or those in a folder of it."""
+        folder = self._path / below
+        return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""

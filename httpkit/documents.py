@@ -2,11 +2,11 @@
 
 import json
 import math
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
-from httpkit.values import JsonValue
+JsonValue = Any
 
 
 def decode_json(body: bytes) -> JsonValue:

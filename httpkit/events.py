@@ -4,8 +4,8 @@ from httpkit.documents import encode_json
 from httpkit.shaping import Shaping
 from httpkit.values import JsonValue, Record, SlicedRecord
 
-_SMALLEST_OBJECT = 5
-"""Characters of `{"":0}` without its last one: anything shorter has no fields, so that a comma would be wrong."""
+_FIRST_NAME = 4
+"""Within so many characters most objects have their first name."""
 
 
 class EventWriter:
@@ -40,7 +40,7 @@ class EventWriter:
             UnexpectedShapeError: the record cannot be reshaped as configured.
         """
         text = self.plain_text(record)
-        return [self._text(event) for event in self.values(record)] if text is None else [text]
+        return [event_text(event, self._source) for event in self.values(record)] if text is None else [text]
 
     def plain_text(self, record: Record) -> str | None:
         """The one event of a record that was cut from its page, None when it has to be taken apart."""
@@ -50,11 +50,18 @@ class EventWriter:
         text = str(content.text, "utf-8")
         if not self._tail:
             return text
-        return text[:-1] + self._tail if len(text) > _SMALLEST_OBJECT else None
+        # In an object without fields a comma would be wrong.
+        return text[:-1] + self._tail if '"' in text[:_FIRST_NAME] or text[1:-1].strip() else None
 
-    def _text(self, event: JsonValue) -> str:
-        if isinstance(event, str):
-            return event
-        if self._source and isinstance(event, dict) and "source" not in event:
-            event = {**event, "source": self._source}
-        return encode_json(event).decode()
+
+def event_text(value: JsonValue, source: str) -> str:
+    """The event for a value: JSON on one line; a text stays as it is.
+
+    Args:
+        source: put into objects as `source`, unless empty or there is one already.
+    """
+    if isinstance(value, str):
+        return value
+    if source and isinstance(value, dict) and "source" not in value:
+        value = {**value, "source": source}
+    return encode_json(value).decode()

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PosixPath, WindowsPath
 
-from httpkit.errors import UnavailableError
+from httpkit.folders import failures_named
+from httpkit.object_folder import put_object
+
+HALF_WRITTEN = ".new"
+"""How the names of files end that are not whole yet, and of those that a crash left so."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -15,11 +19,10 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         UnavailableError: the disk or the object store does not take it.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with failures_named(f"the file {path}"):
+        if on_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         replace_content(path, content)
-    except OSError as error:
-        raise UnavailableError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def replace_content(path: Path, content: bytes) -> None:
@@ -29,9 +32,9 @@ def replace_content(path: Path, content: bytes) -> None:
         OSError: the disk or the object store does not take it.
     """
     if not on_disk(path):
-        path.write_bytes(content)
+        put_object(path, content)
         return
-    temporary = path.with_name(f"{path.name}.new")
+    temporary = path.with_name(f"{path.name}{HALF_WRITTEN}")
     with temporary.open("wb") as file:
         file.write(content)
         file.flush()

@@ -24,6 +24,15 @@ class Folder(Protocol):
     tail_keys: int
     """Most keys that a document holds itself, so that they need no file: what is best for time and bytes together."""
 
+    is_shared: bool
+    """Can nobody hold it, so that who starts last takes it over by writing?"""
+
+    def take(self, *, patience: float) -> bool:
+        """Hold it as a process until `release`; False when another one still does after `patience` seconds."""
+
+    def release(self) -> None:
+        """Hold it no longer."""
+
     def read(self, name: str) -> bytes | None:
         """The content of a document, None when there is none."""
 
@@ -49,8 +58,11 @@ class Folder(Protocol):
     def write(self, name: str, contents: Iterable[bytes]) -> None:
         """Write a new file, which survives a power cut afterwards."""
 
-    def names(self) -> list[str]:
-        """The files that are there."""
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a whole file, unless there is one of this name; was it written?"""
+
+    def names(self, below: str = "") -> list[str]:
+        """The files that are there, or those in a folder of it."""
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""

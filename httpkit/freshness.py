@@ -1,6 +1,7 @@
 """What is new: the identity of a record, and the keys of those delivered before; nothing here is written to disk."""
 
 import json
+import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from hashlib import blake2b
 
@@ -58,107 +59,122 @@ class SeenKeys:
     """The keys of delivered records, and which of them the API showed in the window under way.
 
     A key is *given* while its record is on its way, and remembered once `add` confirms the delivery. Remembered keys
-    are *live* as long as the last window that was read showed them; live keys are never forgotten.
+    are *live* as long as the last window that was read to its end showed them; live keys are never forgotten.
 
-    One thread reads (`begin`, `is_new`, `shown`), another one may confirm (`add`).
+    One thread reads (`begin`, `show`, `give`), another one confirms (`add`). A lock keeps their steps apart: a key
+    that is confirmed between two of them would look new, or shown in the wrong window.
 
     Args:
-        keys: remembered from before.
+        keys: remembered from before; the window that is read first may be one that they belong to.
         limit: number of keys that are kept although the API no longer shows them; half of it is forgotten at once.
     """
 
     def __init__(self, keys: Iterable[bytes] = (), *, limit: int = 1_000_000) -> None:
         self.limit = limit
         self.repeats = 0
-        self._window, self._latest = KeySet(), KeySet(keys)
+        self._lock = threading.Lock()
+        # Shown: on this reading of the window, on earlier ones, in the window before; then by age.
+        self._now, self._earlier, self._latest = KeySet(), KeySet(keys), KeySet()
         self._older, self._oldest = KeySet(), KeySet()
         self._given: dict[bytes, int] = {}
         self._number = 0
-        self._name: Hashable = None
+        self._window: Hashable = None
         self._forgotten = 0
 
     def __contains__(self, key: bytes) -> bool:
-        return any(key in keys for keys in (self._window, self._latest, self._older, self._oldest))
+        with self._lock:
+            return self._holds(key)
 
     def __len__(self) -> int:
-        return len(self._window) + len(self._latest) + len(self._older) + len(self._oldest)
+        return sum(map(len, self._sets()))
 
     def begin_poll(self) -> None:
         """Records that were given and never confirmed are new again."""
-        self._given.clear()
+        with self._lock:
+            self._given.clear()
 
     def begin(self, window: Hashable = None) -> None:
         """From now on no key was shown yet.
 
         Args:
-            window: what is read. Reading the same window again, or going on with it, leaves its keys live; so does
-                None, which stands for something that is read beside the windows.
+            window: what is read; another one than before means that the one before was read to its end. Reading the
+                same one again, or going on with it, leaves its keys live; so does None, for what is read beside the
+                windows.
         """
-        shown, self._window = self._window, KeySet()
-        self._number += 1
-        if window is None or window == self._name:
-            self._latest.absorb(shown)
-            return
-        if self._name is not None:
+        with self._lock:
+            shown, self._now = self._now, KeySet()
+            self._number += 1
+            if window is None or window == self._window or self._window is None:
+                self._earlier.absorb(shown)
+                self._window = self._window if window is None else window
+                return
             self._retire(self._latest)
-            self._latest = shown
-        else:
-            self._latest.absorb(shown)
-        self._name, self.repeats = window, 0
+            self._earlier.absorb(shown)
+            self._latest, self._earlier = self._earlier, KeySet()
+            self._window, self.repeats = window, 0
 
-    def shown(self, key: bytes) -> bool:
-        """Was the key on an earlier page of this window?"""
-        return self._given.get(key) == self._number or key in self._window
+    def all_shown(self, keys: Iterable[bytes]) -> bool:
+        """Were all of these keys on earlier pages of this window?"""
+        with self._lock:
+            return all(self._given.get(key) == self._number or key in self._now for key in keys)
 
     def show(self, keys: Sequence[bytes]) -> list[bool]:
         """The API shows the records of a page: for each, was it delivered before, or is it on its way?"""
-        known = [key in self._given for key in keys]
-        for key in keys if any(known) else ():
-            if key in self._given:
-                self._given[key] = self._number
-        for remembered in (self._window, self._latest, self._older, self._oldest):
-            if not len(remembered):
-                continue
-            held = remembered.holds(keys)
-            if any(held):
-                known = [one or other for one, other in zip(known, held, strict=True)]
-                self._move(remembered, [key for key, one in zip(keys, held, strict=True) if one])
-        return known
-
-    def _move(self, remembered: KeySet, keys: Iterable[bytes]) -> None:
-        """These keys are live again."""
-        if remembered is not self._window:
-            moved = [key for key in keys if remembered.discard(key)]
-            self._window.add(moved)
-            self.repeats += len(moved)
+        with self._lock:
+            known = [key in self._given for key in keys]
+            for key in keys if any(known) else ():
+                if key in self._given:
+                    self._given[key] = self._number
+            for remembered in self._sets():
+                held = remembered.holds(keys) if len(remembered) else ()
+                if any(held):
+                    known = [one or other for one, other in zip(known, held, strict=True)]
+                    self._move(remembered, [key for key, one in zip(keys, held, strict=True) if one])
+            return known
 
     def give(self, keys: Iterable[bytes]) -> None:
         """The records of these keys are on their way."""
-        self._given.update(dict.fromkeys(keys, self._number))
+        with self._lock:
+            self._given.update(dict.fromkeys(keys, self._number))
 
     def add(self, keys: Iterable[bytes]) -> None:
         """Remember the keys of delivered records."""
         here, before = list[bytes](), list[bytes]()
-        for key in keys:
-            number = self._given.pop(key, None)
-            # Meanwhile the next window may have begun, which has not shown the keys of the one before.
-            if number == self._number or (number is None and key not in self):
-                here.append(key)
-            elif number is not None:
-                before.append(key)
-        self._window.add(here)
-        self._latest.add(before)
+        with self._lock:
+            for key in keys:
+                number = self._given.pop(key, None)
+                # Meanwhile the next reading may have begun, which has not shown the keys of the one before.
+                if number == self._number or (number is None and not self._holds(key)):
+                    here.append(key)
+                elif number is not None:
+                    before.append(key)
+            self._now.add(here)
+            self._latest.add(before)
 
     def forget_beyond_limit(self) -> int:
         """How many keys were forgotten since the last call; they were those that the API has not shown for longest."""
-        forgotten, self._forgotten = self._forgotten, 0
-        return forgotten
+        with self._lock:
+            forgotten, self._forgotten = self._forgotten, 0
+            return forgotten
+
+    def _sets(self) -> tuple[KeySet, ...]:
+        return (self._now, self._earlier, self._latest, self._older, self._oldest)
+
+    def _holds(self, key: bytes) -> bool:
+        return any(key in keys for keys in self._sets())
+
+    def _move(self, remembered: KeySet, keys: Iterable[bytes]) -> None:
+        """These keys are shown now."""
+        if remembered is self._now:
+            return
+        moved = [key for key in keys if remembered.discard(key)]
+        self._now.add(moved)
+        if remembered is not self._earlier:
+            self.repeats += len(moved)
 
     def _retire(self, keys: KeySet) -> None:
-        if not len(self._older):
-            self._older = keys
-        else:
-            self._older.absorb(keys)
+        """The API shows these keys no longer."""
+        self._older.absorb(keys)
         if len(self._older) > self.limit // 2:
             self._forgotten += len(self._oldest)
             self._oldest, self._older = self._older, KeySet()

@@ -178,11 +178,26 @@ class Intake:
             else:
                 refused.append(_refusal(piece.events[0], outcome))
                 if not taken and len(refused) >= _REFUSALS_TO_DOUBT:
-                    raise outcome
+                    yield self._proof_of_life(waiting, outcome)
+                    taken = True
                 if taken:
                     yield from refused
                     refused = []
         yield from refused
+
+    def _proof_of_life(self, waiting: list[Push], doubt: RefusedError) -> Delivered:
+        """Whatever the intake takes of what waits; it is taken out of there.
+
+        Raises:
+            RefusedError: it takes nothing.
+        """
+        for place, piece in reversed(list(enumerate(waiting))):
+            for taken, rest in ((piece.events, ()), (piece.events[-1:], piece.events[:-1])):
+                outcome = self._outcome(Push(events=taken))
+                if isinstance(outcome, Delivered) and outcome.count:
+                    waiting[place : place + 1] = [Push(events=rest)] if rest else []
+                    return outcome
+        raise doubt
 
     def _smaller_pushes(self, events: Sequence[Event]) -> Iterator[Push]:
         """Pack events that are too much for one request."""
@@ -206,13 +221,14 @@ class Intake:
 
     def _outcome(self, push: Push) -> Delivered | RefusedError:
         """Send until there is an answer that decides; an error stands for "not these events together"."""
-        request, tries = self._request(push), 0
+        request, tries, without_id = self._request(push), 0, 0
         while True:
             try:
                 outcome = self._answered(push, self._client.send(request))
                 if not (isinstance(outcome, RefusedError) and outcome.status < 400 and push.count == 1):
                     return outcome
-                if tries + 1 >= _TRIES_WITHOUT_ID:
+                without_id += 1
+                if without_id >= _TRIES_WITHOUT_ID:
                     return outcome
                 trouble: HttpkitError = outcome
             except (UnavailableError, UnexpectedShapeError) as error:
@@ -281,7 +297,7 @@ def _acknowledgement(push: Push, response: Response) -> Delivered | RefusedError
     taken = [one for one in ids if one is not None]
     if len(taken) >= push.count:
         return Delivered(count=push.count, keys=push.keys)
-    if len(ids) == push.count and push.count > 1:
+    if taken and len(ids) == push.count:
         return _by_event(push, ids)
     return RefusedError(f"the intake acknowledged {len(taken)} of {push.count} events", status=response.status)
 

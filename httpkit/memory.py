@@ -7,31 +7,39 @@ A folder holds, for one source:
   belong to it and holds the newest keys itself; writing it is the commit of everything before.
 * ``keys-<number>-<owner>``: keys of delivered records, 16 bytes each; what a state names of them never changes.
 * ``outbox-<number>-<owner>``: entries that wait to be sent, for sources that have an outbox; they never change.
-* ``quarantine/<key>.json``: events that cannot be delivered, each with its reason.
+* ``quarantine/<key>-<digest>.json``: events that cannot be delivered, each with its reason.
+* ``lock``: held by the process that reads the source.
 
 After a crash at any point the old or the new state is found. A folder with state files of which none is valid is an
 error, since starting from nothing would deliver everything again or, worse, skip what was missed.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from httpkit.disk_folder import DiskFolder
-from httpkit.documents import encode_json
 from httpkit.errors import SettingsError
-from httpkit.files import replace_content
-from httpkit.folders import OvertakenError, failures, failures_named
+from httpkit.files import HALF_WRITTEN, on_disk
+from httpkit.folders import Folder, OvertakenError, failures, failures_named
 from httpkit.freshness import KEY_BYTES, SeenKeys
 from httpkit.key_files import DamagedError, KeyFiles
+from httpkit.object_folder import ObjectFolder
 from httpkit.outbox_state import OutboxState
+from httpkit.quarantine import FOLDER as QUARANTINE
+from httpkit.quarantine import Quarantine
 from httpkit.state_document import KeyFile, State, decode_state, encode_state
+from httpkit.stopping import Stopped
 from httpkit.values import Position
 
 _DOCUMENTS = ("state.json", "state.previous.json")
+_TAKE_OVERS = 5
+"""Tries to take over from a process that goes on writing."""
+
 _PIECE_BYTES = 1024 * 1024
 _FORGOTTEN_SHARE = 0.25
 """The files are written again once they hold more forgotten keys than this share of the others."""
@@ -44,24 +52,46 @@ class Memory:
         folder: on a disk or in an object store (an `S3Path`); made if it is missing.
         source: what is read, in words; a person who opens the state document finds it there.
         key_limit: largest number of keys kept of records that the API no longer shows.
+        clean: masks the secrets in what is put into quarantine.
+        stop: once it is set, nothing waits any more for the other process, the disk or the store.
+        patience: seconds that another process, which may be about to end, is waited for.
 
     Raises:
-        SettingsError: there are state files, and none of them is valid, or a newer version wrote them.
-        UnavailableError: the folder cannot be read.
+        SettingsError: there are state files, and none of them is valid, or a newer version wrote them; or another
+            process reads the same source.
+        UnavailableError: the folder cannot be used.
+        Stopped: `stop` was set while the other process was waited for.
     """
 
-    def __init__(self, folder: Path, *, source: str, key_limit: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        source: str,
+        key_limit: int = 1_000_000,
+        clean: Callable[[str], str] = str,
+        stop: threading.Event | None = None,
+        patience: float = 10.0,
+    ) -> None:
         self._path = folder
-        self._folder = DiskFolder(folder)
         self._owner = secrets.token_hex(4)
-        self._key_files = KeyFiles(self._folder, owner=self._owner)
         self._state, self._document = State(source=source), _DOCUMENTS[1]
         self._previous: State | None = None
         self._number = 0
         self._forgotten = 0
-        with failures_named(f"the memory in {folder}"):
-            self.seen = self._load(key_limit)
-            self._remove_leftovers()
+        self._is_overtaken = False
+        self._stop = stop or threading.Event()
+        with self._errors_named():
+            self._folder: Folder = (DiskFolder if on_disk(folder) else ObjectFolder)(folder, stop=self._stop)
+            if not self._folder.take(patience=patience):
+                raise OvertakenError(folder)
+            self._quarantine = Quarantine(self._folder, source=source, clean=clean)
+            self._key_files = KeyFiles(self._folder, owner=self._owner)
+            try:
+                self.seen = self._open(key_limit)
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def source(self) -> str:
@@ -126,25 +156,62 @@ class Memory:
                 return None
 
     def close_poll(self) -> None:
-        """After a poll that was read to its end: forget keys beyond the limit that the API no longer shows."""
+        """After a poll that was read to its end: forget keys beyond the limit that the API no longer shows.
+
+        Raises:
+            UnavailableError: the rest could not be written; the files stay as they are.
+            Stopped: `stop` was set meanwhile; the files stay as they are.
+        """
         self._forgotten += self.seen.forget_beyond_limit()
         if self._forgotten <= _FORGOTTEN_SHARE * len(self.seen):
             return
         with self._changing() as number:
-            files = self._key_files.rewrite(self._state, self.seen.__contains__, number)
+            files = self._key_files.rewrite(self._state, self._keeps, number)
             self._commit(number, files, b"", self._state.position)
         self._forgotten = 0
 
+    def _keeps(self, key: bytes) -> bool:
+        """Is a key still needed? Asked for millions of them, which must not hold up a stop."""
+        if self._stop.is_set():
+            raise Stopped
+        return key in self.seen
+
     def quarantine(self, key: bytes, event: str, reason: str) -> None:
-        """Keep an event that cannot be delivered, so that a person can look at it.
+        """Keep the beginning of an event that cannot be delivered, so that a person can look at it.
 
         Raises:
             UnavailableError: it could not be written.
         """
-        with failures_named(f"the memory in {self._path}"):
-            folder = self._path / "quarantine"
-            folder.mkdir(parents=True, exist_ok=True)
-            replace_content(folder / f"{key.hex()}.json", encode_json({"reason": reason, "event": event}))
+        with self._errors_named():
+            self._quarantine.put(key, event, reason)
+
+    @property
+    def quarantined(self) -> int:
+        """How many events are in quarantine; counted once, at the first question.
+
+        Raises:
+            UnavailableError: they could not be counted.
+        """
+        with self._errors_named():
+            return len(self._quarantine)
+
+    def close(self) -> None:
+        """Let another process read the source, while this one goes on with something else."""
+        self._folder.release()
+
+    def _open(self, key_limit: int) -> SeenKeys:
+        """Load the memory, and where it cannot be held, take it over from whoever had it."""
+        for _ in range(_TAKE_OVERS if self._folder.is_shared else 1):
+            seen = self._load(key_limit)
+            try:
+                if self._folder.is_shared:
+                    self._number += 1
+                    self._commit(self._number, self._state.key_files, self._state.tail, self._state.position)
+            except OvertakenError:
+                continue
+            self._remove_leftovers()
+            return seen
+        raise OvertakenError(self._path)
 
     def _load(self, key_limit: int) -> SeenKeys:
         """Find the newest valid state and read its keys."""
@@ -176,14 +243,22 @@ class Memory:
         What a failed one has written may still count after a restart.
         """
         self._number += 1
+        with self._errors_named():
+            if self._is_overtaken:
+                raise OvertakenError(self._path)
+            yield self._number
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
         try:
             with failures_named(f"the memory in {self._path}"):
-                yield self._number
+                yield
         except DamagedError as error:
             raise SettingsError("memory", f"the file {error} in {self._path} is damaged; start again") from error
         except OvertakenError as error:
+            self._is_overtaken = True
             raise SettingsError(
-                "memory", f"another process reads the same source and has changed {self._path}; stop one of them"
+                "memory", f"another process reads the same source (it uses {self._path}, too); stop one of them"
             ) from error
 
     def _commit(
@@ -219,8 +294,9 @@ class Memory:
     def _remove_leftovers(self) -> None:
         """Remove what a crash, or a failure, left without a state that names it."""
         needed = self._state.file_names | (self._previous.file_names if self._previous else frozenset())
-        self._remove(
-            name
-            for name in self._folder.names()
-            if name.endswith(".new") or (name.startswith(("keys-", "outbox-")) and name not in needed)
-        )
+        names = self._folder.names()
+        self._remove(name for name in names if name.startswith(("keys-", "outbox-")) and name not in needed)
+        self._remove(name for name in names if name.endswith(HALF_WRITTEN))
+        if not self._folder.is_shared:  # an object store never has half of a file
+            below = self._folder.names(QUARANTINE)
+            self._remove(f"{QUARANTINE}/{name}" for name in below if name.endswith(HALF_WRITTEN))

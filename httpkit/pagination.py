@@ -5,6 +5,7 @@ How each style finds the next page is in `paging_styles`; the rules here hold fo
 
 from collections.abc import Callable
 from hashlib import blake2b
+from typing import Literal
 
 from httpkit.documents import encode_json
 from httpkit.errors import SettingsError, UnexpectedShapeError
@@ -28,6 +29,19 @@ _MOST_EMPTY_PAGES = 10
 RequestAt = Callable[[Scope, bool], Request]
 """Makes the request of the templates; takes the placeholders of paging, and whether the request follows a page."""
 
+Ending = Literal[
+    "",
+    "no pagination",
+    "has_more_path is false",
+    "no next page named",
+    "total reached",
+    "short page",
+    "empty page",
+    "all records repeat",
+    "the next request was already sent",
+]
+"""The rule that ended the pages of a window; "" while none has."""
+
 
 class Paging:
     """The pages of one window: gives the request for the first page, then the one after each page.
@@ -42,6 +56,9 @@ class Paging:
         bare_follow_ups: follow-up pages have templates of their own, to which only the token is added.
         window: its place is where reading goes on, and None is the beginning; its cursor is sent with each request of
             the styles that have no token of their own.
+
+    Attributes:
+        ended_by: the rule that ended the pages, "" before.
     """
 
     def __init__(
@@ -70,6 +87,7 @@ class Paging:
         self._met = {_fingerprint(self.request())}
         self._empty_pages = 0
         self.received = window.received
+        self.ended_by: Ending = ""
 
     def restart(self) -> None:
         """Begin with the first page, because the place that was remembered is not known to the server any more."""
@@ -99,35 +117,43 @@ class Paging:
         """
         self.received += len(page.records)
         self._empty_pages = 0 if page.records else self._empty_pages + 1
-        if self._says_no_more(page) or self._ends(page):
-            return False
+        self.ended_by = self._ending(page)
+        return not self.ended_by
+
+    def _ending(self, page: Page) -> Ending:
+        if self._says_no_more(page):
+            return "has_more_path is false"
+        if rule := self._ends(page):
+            return rule
         place = self._style(page, self.place)
         if place is None:
-            return False
+            return "no pagination" if self._settings.pagination == "none" else "no next page named"
         self.place = place
         fingerprint = _fingerprint(self.request())
         if fingerprint in self._met:
-            return False
+            return "the next request was already sent"
         self._met.add(fingerprint)
-        return True
+        return ""
 
     def _says_no_more(self, page: Page) -> bool:
         if self._has_more is None:
             return False
         return page.content is None or is_nothing(self._has_more(page.content, page.response, page.last_record))
 
-    def _ends(self, page: Page) -> bool:
+    def _ends(self, page: Page) -> Ending:
         settings = self._settings
         if not page.records:
-            return settings.pagination not in TOKEN_STYLES or self._empty_pages > _MOST_EMPTY_PAGES
+            goes_on = settings.pagination in TOKEN_STYLES and self._empty_pages <= _MOST_EMPTY_PAGES
+            return "" if goes_on else "empty page"
         total = self._expected_total(page)
         if total is not None and self.received >= total:
-            return True
+            return "total reached"
         if page.all_repeats and total is None:
-            return True
+            return "all records repeat"
         # A server may cap the page size, so a short page is a weaker sign than what the answer itself says.
         guessed = settings.pagination in {"page", "offset"} and total is None and self._has_more is None
-        return guessed and settings.stop_on_short_page and len(page.records) < settings.page_size
+        short = guessed and settings.stop_on_short_page and len(page.records) < settings.page_size
+        return "short page" if short else ""
 
     def _expected_total(self, page: Page) -> int | None:
         if not self._total:

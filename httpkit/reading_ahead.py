@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -20,9 +20,18 @@ class ReadingAhead(Generic[Item]):
         items: runs in the thread, one item further than what waits to be taken.
         stop: ends the wait for an item at once.
         waiting: most items that wait to be taken; more would only need memory.
+        idle: called again and again while an item, or the end, is waited for.
     """
 
-    def __init__(self, items: Iterator[Item], stop: threading.Event, *, waiting: int = 1) -> None:
+    def __init__(
+        self,
+        items: Iterator[Item],
+        stop: threading.Event,
+        *,
+        waiting: int = 1,
+        idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._idle = idle
         self._items = items
         self._stop = stop
         self._most = waiting
@@ -45,6 +54,7 @@ class ReadingAhead(Generic[Item]):
             self._changed.notify_all()
         while self._thread.is_alive() and not self._stop.is_set():
             self._thread.join(_LOOK_SECONDS)
+            self._idle()
 
     def __iter__(self) -> Iterator[Item]:
         """The items, and then the error that ended them, if any.
@@ -57,6 +67,7 @@ class ReadingAhead(Generic[Item]):
                 while not self._queue and not self._ended:
                     if self._stop.is_set():
                         raise Stopped
+                    self._idle()
                     self._changed.wait(_LOOK_SECONDS)
                 if not self._queue:
                     break

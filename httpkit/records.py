@@ -135,7 +135,8 @@ class RecordSelector:
             if response.body.lstrip()[:1] == b"<" and self._format != "xml":
                 problem = "an HTML or XML page came instead of JSON; is this a login page, or is the url wrong?"
             else:
-                problem = f"the answer is not valid {expected} ({error}){excerpt(response)}; check the url"
+                shown = excerpt(response, self._clean)
+                problem = f"the answer is not valid {expected} ({error}){shown}; check the url"
             raise UnexpectedShapeError(f"{named(request)}: {problem}") from None
 
 

@@ -1,13 +1,15 @@
 """One poll of an HTTP API: its windows, their pages, and what is new on each."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 
+import msgspec
+
 from httpkit.client import Client
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
-from httpkit.conditional import NOT_MODIFIED, conditional, validators_of
+from httpkit.conditional import Conditions
 from httpkit.details import Details, DetailSettings
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.events import EventWriter
@@ -20,11 +22,11 @@ from httpkit.records import RecordSelector, RecordSettings, Selected
 from httpkit.redaction import named
 from httpkit.request_templates import RequestSettings, RequestTemplates
 from httpkit.shaping import Shaping, ShapingSettings
-from httpkit.sifting import Sieve, SiftSettings
+from httpkit.sifting import Look, Sieve, SiftSettings
 from httpkit.slicing import Slicer, can_slice
 from httpkit.templates import Scope
 from httpkit.values import Batch, Gap, JsonValue, OpenWindow, Page, Position, Record, Request, Response
-from httpkit.windows import Windows, WindowSettings
+from httpkit.windows import MOST_GAPS, Windows, WindowSettings
 
 _GONE = frozenset({400, 404, 409, 410, 412, 416, 422})
 _TOO_MUCH = frozenset({400, 408, 413, 414, 416, 422, 500, 502, 504})
@@ -88,7 +90,7 @@ class Source:
         self._details = Details(settings.detail, settings.request, settings.scope, client, id_path=settings.id_path)
         self._sieve = Sieve(_sift_settings(settings), shaping.drops if settings.shaping.drop else None)
         self._token = _token_reader(settings)
-        self._digest = _digest(settings) if _can_be_conditional(settings, self._templates) else ""
+        self._conditions = _conditions(settings, self._templates)
         # Whatever is wrong with the paging settings shows now, not at the first poll.
         now = clocks.now()
         self._paging(self._windows.next_window(Position(), now), now, prepared={})
@@ -121,6 +123,8 @@ class Source:
         """
         seen.begin_poll()
         begun = self._clocks.now()
+        if len(position.gaps) >= MOST_GAPS:
+            position = yield from self._retry_gaps(seen, position)
         pages = self._settings.max_pages
         goes_on = True
         while goes_on:
@@ -130,11 +134,12 @@ class Source:
                 pages -= 1
                 position, closed = batch.position, batch.complete
                 goes_on = pages > 0 and (not closed or self._windows.more_to_read(position, begun))
-                last = not goes_on and self._due_gap(position) is None
+                last = not goes_on and (position.window is not None or self._due_gap(position) is None)
                 yield replace(batch, complete=last)
                 if not goes_on:
                     break
-        yield from self._retry_gaps(seen, position)
+        if not position.window:
+            yield from self._retry_gaps(seen, position)
 
     def events(self, record: Record) -> list[JsonValue]:
         """The events of a record, as JSON values or text.
@@ -145,35 +150,37 @@ class Source:
         return self.writer.values(record)
 
     def _due_gap(self, position: Position) -> Gap | None:
-        return None if position.window else self._windows.due_gap(position, self._clocks.now())
+        return self._windows.due_gap(position, self._clocks.now())
 
-    def _retry_gaps(self, seen: SeenKeys, position: Position) -> Iterator[Batch]:
-        """Read the gaps that are due, once newer data was read; the first that fails again ends it for this poll."""
+    def _retry_gaps(self, seen: SeenKeys, position: Position) -> Generator[Batch, None, Position]:
+        """Read the gaps that are due; the first that fails again ends it for this poll."""
         while gap := self._due_gap(position):
-            window = OpenWindow(since=gap.since, until=gap.until, retried=True)
+            window = OpenWindow(since=gap.since, until=gap.until, place=gap.place, received=gap.received, retried=True)
+            closed, error = False, None
             try:
-                complete = False
                 for batch in self._read_window(seen, position, window, self._clocks.now(), self._settings.max_pages):
-                    position, complete = batch.position, batch.complete
-                    yield replace(batch, complete=complete and self._due_gap(position) is None)
-                reason = f"it has more than {self._settings.max_pages} pages; raise max_pages"
-            except (RefusedError, UnavailableError, UnexpectedShapeError) as error:
-                reason = error.message
-            if not complete:
-                position = self._windows.failed_again(position, gap, reason, self._clocks.now())
+                    position, closed = batch.position, batch.complete
+                    yield replace(batch, complete=closed and self._due_gap(position) is None)
+            except (RefusedError, UnavailableError, UnexpectedShapeError) as failure:
+                error = failure
+            if not closed:
+                position = self._windows.failed_again(position, gap, error, self._clocks.now())
                 yield Batch(records=(), received=0, position=position, complete=True)
-                return
+                break
+        return position
 
     def _read_window(
         self, seen: SeenKeys, position: Position, window: OpenWindow, now: datetime, pages: int
     ) -> Iterator[Batch]:
         """The batches of a window, at most `pages` of them; `complete` says that the window is closed."""
         paging = self._paging(window, now, self._preparation.values(window, now))
+        resumed = paging.resumed
         page, selected = self._first_page(paging, position)
+        restarted = resumed and not paging.resumed
         # What is unchanged shows again what it showed last. Otherwise windows overlap, so what an earlier one showed
-        # says nothing about the end of this one.
-        if page.response.status != NOT_MODIFIED:
-            seen.begin(None if window.retried else (window.since, window.until))
+        # says nothing about the end of this one. The parts of a window that was halved are one window.
+        if not self._conditions.unchanged(page.response):
+            seen.begin(None if window.retried else window.rest or window.until)
         if window.cursor is not None and not paging.resumed:
             position = replace(position, token=None)
         # What is read whole every time misses nothing, however late it comes.
@@ -181,7 +188,8 @@ class Source:
         pages_met: set[bytes] = set()
         for left in range(pages - 1, -1, -1):
             look = self._sieve.look(selected.records, selected.path_numbers)
-            position = self._sieve.checked(look, position)
+            if not self._may_be_odd(look, window):
+                position = self._sieve.checked(look, position)
             page = replace(page, all_repeats=_repeats(look.keys, pages_met, seen))
             more = paging.advance(page)
             answer = self._client.begin(paging.request()) if more and left else None
@@ -200,10 +208,19 @@ class Source:
                 late=len(sifted.late),
                 latest_delay=max(sifted.late, default=0.0),
                 newest=sifted.newest,
+                restarted=restarted,
             )
+            restarted = False
             if answer is None:
                 return
             page, selected = self._read(paging.request(), answer, chosen_by_api=True)
+
+    def _may_be_odd(self, look: Look, window: OpenWindow) -> bool:
+        """May records without identity or time be taken for what they are? A gap is the last chance to read them.
+
+        Where less cannot be asked for, a page with one odd record would never be passed.
+        """
+        return window.retried or (len(look.items) == 1 and not self._templates.asks_for_end)
 
     def _paging(self, window: OpenWindow, now: datetime, prepared: Scope) -> Paging:
         templates = self._templates
@@ -229,9 +246,7 @@ class Source:
 
     def _first_page(self, paging: Paging, position: Position) -> tuple[Page, Selected]:
         """The page at which reading begins; a place that the server no longer knows is given up."""
-        request, validators = paging.request(), position.validators
-        if self._digest and validators and validators.settings == self._digest:
-            request = conditional(request, validators)
+        request = self._conditions.asked(paging.request(), position)
         try:
             return self._asked(request, chosen_by_api=paging.resumed)
         except RefusedError as error:
@@ -249,7 +264,7 @@ class Source:
 
     def _read(self, request: Request, answer: Callable[[], Response], *, chosen_by_api: bool) -> tuple[Page, Selected]:
         response = _answered(request, answer, chosen_by_api=chosen_by_api)
-        if self._digest and response.status == NOT_MODIFIED:
+        if self._conditions.unchanged(response):
             selected = Selected(content=None, records=(), path_numbers=())
             return Page(request=request, response=response, content=None, records=()), selected
         selected = self._selector.select(request, response)
@@ -258,15 +273,15 @@ class Source:
 
     def _after(self, page: Page, position: Position, window: OpenWindow, paging: Paging, *, more: bool) -> Position:
         """What to remember once the records of a page are delivered."""
-        token = self._token(page) if self._token else None
+        token = self._token(page) if self._token and not window.retried else None
         if not is_nothing(token):
             position = replace(position, token=token)
-        if self._digest and page.response.status != NOT_MODIFIED:
-            position = replace(position, validators=validators_of(page.response, self._digest))
+        position = self._conditions.after(position, page.response)
+        _check_storable(page, (token, paging.place))
         if not more:
             return self._windows.closed(position, window)
         if window.retried:
-            return position
+            return self._windows.advanced(position, window, paging.place, paging.received)
         opened = replace(window, place=paging.place, received=paging.received, cursor=paging.cursor, failures=0)
         return replace(position, window=opened)
 
@@ -281,10 +296,20 @@ def _answered(request: Request, answer: Callable[[], Response], *, chosen_by_api
         raise UnexpectedShapeError(f"{named(request)}: the next page cannot be asked for: {error}") from None
 
 
+def _check_storable(page: Page, value: JsonValue) -> None:
+    """Refuse a token that cannot be remembered, before anything of its page is delivered."""
+    try:
+        msgspec.json.encode(value)
+    except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError):
+        raise UnexpectedShapeError(
+            f"{named(page.request)}: the token of the next page is no text (a lone surrogate); check next_path"
+        ) from None
+
+
 def _repeats(keys: Sequence[bytes], pages_met: set[bytes], seen: SeenKeys) -> bool:
     """Was everything on this page on an earlier one of the window?"""
     met = blake2b(b"".join(keys), digest_size=16).digest()
-    repeats = bool(keys) and (met in pages_met or all(seen.shown(key) for key in keys))
+    repeats = bool(keys) and (met in pages_met or seen.all_shown(keys))
     pages_met.add(met)
     return repeats
 
@@ -331,21 +356,20 @@ def _slicer_for(settings: SourceSettings, added: Sequence[str]) -> Slicer | None
     )
 
 
-def _can_be_conditional(settings: SourceSettings, templates: RequestTemplates) -> bool:
-    """Is one answer all there is, and does it depend on nothing but the settings and what the server holds?"""
-    request, windows = settings.request, settings.windows
-    return (
-        request.method == "get"
-        and settings.paging.pagination == "none"
-        and not templates.asks_for_time
-        and not (settings.prepare.prepare_url or settings.resume == "token" or windows.only_in_window)
-        and settings.deduplicate
-    )
-
-
-def _digest(settings: SourceSettings) -> str:
-    """Changes with the settings; the values of the placeholders, which may be secrets, are not part of it."""
-    return blake2b(repr(replace(settings, scope={})).encode("utf-8", "replace"), digest_size=8).hexdigest()
+def _conditions(settings: SourceSettings, templates: RequestTemplates) -> Conditions:
+    """Conditions where one answer is all there is, and depends on nothing but the settings and what the server has."""
+    if (
+        settings.request.method != "get"
+        or settings.paging.pagination != "none"
+        or settings.prepare.prepare_url
+        or settings.resume == "token"
+        or settings.windows.only_in_window
+        or templates.asks_for_time
+        or not settings.deduplicate
+    ):
+        return Conditions()
+    # The values of the placeholders, which may be secrets, are not part of it.
+    return Conditions(repr(replace(settings, scope={})))
 
 
 def _check_tags(settings: SourceSettings) -> None:

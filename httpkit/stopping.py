@@ -38,14 +38,17 @@ class Call(Generic[Result]):
         finally:
             self._done.set()
 
-    def result(self) -> Result:
+    def result(self, grace: float = 0.0) -> Result:
         """Wait for the end of the call.
+
+        Args:
+            grace: seconds that the call has to end after `stop` was set.
 
         Raises:
             Stopped: `stop` was set before the call ended.
         """
         while not self._done.wait(_LOOK_SECONDS):
-            if self._stop.is_set():
+            if self._stop.is_set() and not self._done.wait(grace):
                 raise Stopped
         if self._errors:
             raise self._errors[0]
@@ -89,15 +92,17 @@ class Caller:
             self._idle.append(work)
 
 
-def run_until_stopped(call: Callable[[], Result], stop: threading.Event) -> Result:
+def run_until_stopped(call: Callable[[], Result], stop: threading.Event, *, grace: float = 0.0) -> Result:
     """Run a call that may block in a socket, and give it up when `stop` is set.
+
+    Args:
+        grace: seconds that the call has to end after `stop` was set; without any it is not begun then.
 
     Raises:
         Stopped: `stop` was set before the call ended.
     """
-    caller = Caller(stop)
-    begun = caller.begin(call)
-    try:
-        return begun.result()
-    finally:
-        caller.close()
+    if stop.is_set() and not grace:
+        raise Stopped
+    begun = Call(call, stop)
+    threading.Thread(target=begun.run, name="httpkit-call", daemon=True).start()
+    return begun.result(grace)

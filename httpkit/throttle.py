@@ -20,6 +20,7 @@ _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 _THROTTLED = frozenset({403, 429, 503})
 _RESET_HEADERS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-reset-after")
 _REMAINING_HEADERS = ("ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining")
+_LIMIT_HEADERS = ("ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit")
 _EPOCH_SECONDS, _EPOCH_MILLISECONDS = 1e9, 1e11
 _RATELIMIT_RESET = re.compile(r"(?:^|[;,\s])(?:reset|t)=(\d+)")
 _RATELIMIT_REMAINING = re.compile(r"(?:^|[;,\s])(?:remaining|r)=(\d+)")
@@ -95,6 +96,37 @@ def told_wait(response: Response) -> float | None:
     return None if told is None else min(told, _LONGEST_TOLD)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RateLimit:
+    """What an answer says about the requests that are left.
+
+    Attributes:
+        most: requests per period, None when it does not say.
+        reset: seconds until there are as many again, None when it does not say.
+    """
+
+    remaining: int
+    most: int | None
+    reset: float | None
+
+
+def rate_limit_of(response: Response) -> RateLimit | None:
+    """The rate limit that the headers of an answer tell, in their old or new spelling; None without one."""
+    headers, now = response.headers, response.received_at
+    fields = headers.get("ratelimit", "")
+    counts = [_number(headers.get(name, "")) for name in _REMAINING_HEADERS]
+    remaining = next(
+        (count for count in [*counts, _first_number(_RATELIMIT_REMAINING, fields)] if count is not None), None
+    )
+    if remaining is None:
+        return None
+    limits = [_leading_number(headers.get(name, "")) for name in _LIMIT_HEADERS]
+    resets = [_reset(headers.get(name, ""), _http_date(headers.get("date", "")) or now) for name in _RESET_HEADERS]
+    most = next((int(limit) for limit in limits if limit is not None), None)
+    reset = next((wait for wait in [*resets, _first_number(_RATELIMIT_RESET, fields)] if wait is not None), None)
+    return RateLimit(remaining=int(remaining), most=most, reset=reset)
+
+
 class Pace:
     """The rate that a user imposes on himself: requests are spread evenly.
 
@@ -156,6 +188,11 @@ def _nothing_remains(headers: Mapping[str, str]) -> bool:
 def _first_number(pattern: re.Pattern[str], text: str) -> float | None:
     found = pattern.search(text)
     return _number(found[1]) if found else None
+
+
+def _leading_number(text: str) -> float | None:
+    """The number before what some servers add: `100, 100;w=60`."""
+    return _number(text.partition(",")[0].partition(";")[0])
 
 
 def _number(text: str) -> float | None:

@@ -90,7 +90,10 @@ def moment_by_pattern(text: str, pattern: str) -> datetime:
     # Python reads at most six digits of a second, APIs give up to nine.
     text = _LONG_FRACTION.sub(r"\1", text) if "%f" in pattern else text
     moment = datetime.strptime(text, pattern)  # noqa: DTZ007  (the zone is added below)
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is no moment in UTC") from None
 
 
 def _number(value: object) -> float | None:
@@ -98,7 +101,7 @@ def _number(value: object) -> float | None:
         return None
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

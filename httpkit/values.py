@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from httpkit.documents import decode_json
+from httpkit.errors import UnexpectedShapeError
+
 JsonValue = Any
 """What a JSON document decodes to: dict, list, str, int, float, bool or None."""
 
@@ -84,8 +87,15 @@ class SlicedRecord(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def value(self) -> JsonValue:
-        """The record, decoded."""
-        return msgspec.json.decode(self.text)
+        """The record, decoded.
+
+        Raises:
+            UnexpectedShapeError: it has a number that is longer than any number can be.
+        """
+        try:
+            return decode_json(bytes(self.text))
+        except ValueError as error:
+            raise UnexpectedShapeError(f"a record cannot be decoded ({error})") from None
 
 
 def value_of(record: JsonValue | SlicedRecord) -> JsonValue:
@@ -172,6 +182,8 @@ class Gap:
         reason: why, in words.
         attempts: how often it was tried again.
         not_before: when it is tried next.
+        place: where its next page is, when a part of it was delivered.
+        received: number of records of that part.
     """
 
     since: datetime
@@ -179,6 +191,8 @@ class Gap:
     reason: str
     not_before: datetime
     attempts: int = 0
+    place: JsonValue = None
+    received: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -202,6 +216,7 @@ class Position:
 
     Attributes:
         watermark: everything before it was delivered, or is in the gaps; None before the first window was closed.
+        begun: start of the first window.
         window: the window that was not read to its end.
         token: the last token of the API, for sources that are resumed by token.
         not_before: the API asked not to be asked before.
@@ -213,6 +228,7 @@ class Position:
     """
 
     watermark: datetime | None = None
+    begun: datetime | None = None
     window: OpenWindow | None = None
     token: JsonValue = None
     not_before: datetime | None = None
@@ -237,6 +253,7 @@ class Batch:
         late: of the new records, those older than what an earlier window had already covered.
         latest_delay: seconds by which the latest of them came late.
         newest: time of the newest of the new records; None where records have no time.
+        restarted: did the API no longer know the place that was remembered, so that its window was begun again?
     """
 
     records: Sequence[Record]
@@ -248,3 +265,4 @@ class Batch:
     late: int = 0
     latest_delay: float = 0.0
     newest: datetime | None = None
+    restarted: bool = False

@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from httpkit.errors import SettingsError
+from httpkit.errors import HttpkitError, SettingsError, UnavailableError
 from httpkit.times import moment_of
-from httpkit.values import Gap, OpenWindow, Position
+from httpkit.values import Gap, JsonValue, OpenWindow, Position
 
 MOST_GAPS = 1000
 """More are not written down: where so much cannot be read, a person has to look."""
@@ -55,6 +55,7 @@ class Windows:
         self._span = timedelta(minutes=settings.window_minutes)
         self._longest_overlap = timedelta(seconds=settings.overlap_seconds if deduplicate else 0)
         self._settle = timedelta(seconds=settings.settle_seconds)
+        self._deduplicate = deduplicate
 
     def next_window(self, position: Position, now: datetime) -> OpenWindow:
         """The window to read: the open one, or the one after the watermark.
@@ -64,11 +65,15 @@ class Windows:
         """
         if position.window:
             return position.window
-        end, overlap = now - self._settle, self.overlap(position)
+        # Whole seconds, since most APIs are asked in them: what a bound cuts off would be in neither window.
+        end, overlap = (now - self._settle).replace(microsecond=0), self.overlap(position)
         if position.watermark:
             # After the clock was set back, what was covered by its old time was not.
             covered = min(position.watermark, end)
             since = covered - overlap
+            if position.begun:
+                # Before the first window nothing was asked for, so there is nothing to be met again.
+                since = min(max(since, position.begun), covered)
         else:
             covered = since = self._beginning(now)
         if self._span:
@@ -84,8 +89,11 @@ class Windows:
         watermark = max(window.until, position.watermark or window.until) if window.rest else window.until
         following = None
         if window.rest and window.rest > window.until:
-            following = OpenWindow(since=window.until, until=window.rest, rest=window.rest)
-        return replace(position, watermark=watermark, window=following, not_before=None)
+            # What could be read tells how much to try next; the whole rest would fail and be halved all over again.
+            until = min(window.rest, window.until + 2 * (window.until - window.since))
+            following = OpenWindow(since=window.until, until=until, rest=window.rest)
+        begun = position.begun or (None if position.watermark else window.since)
+        return replace(position, watermark=watermark, window=following, begun=begun, not_before=None)
 
     def failed(self, position: Position, reason: str, now: datetime, *, narrower_helps: bool) -> Position:
         """The position after a page that could not be read.
@@ -95,11 +103,13 @@ class Windows:
             narrower_helps: does the API take an end bound, so that less can be asked for?
         """
         window = position.window
-        if not (window and narrower_helps):
+        if not (window and narrower_helps) or (window.place is not None and not self._deduplicate):
+            # What was delivered of the window would come a second time.
             return position
-        if window.failures + 1 < _FAILURES_BEFORE_HALVING:
-            return replace(position, window=replace(window, failures=window.failures + 1))
         rest, span = window.rest or window.until, window.until - window.since
+        is_trial = window.rest is not None and span > _SMALLEST_SPAN
+        if window.failures + 1 < _FAILURES_BEFORE_HALVING and not is_trial:
+            return replace(position, window=replace(window, failures=window.failures + 1))
         if span > _SMALLEST_SPAN:
             # Whole seconds, since many APIs take no others.
             half = max(span // 2 // _SMALLEST_SPAN, 1) * _SMALLEST_SPAN
@@ -113,11 +123,32 @@ class Windows:
         """The gap that is to be tried again now, None when there is none."""
         return next((gap for gap in position.gaps if gap.not_before <= now), None)
 
-    def failed_again(self, position: Position, gap: Gap, reason: str, now: datetime) -> Position:
-        """The position after a gap that still cannot be read; it is tried less and less often."""
-        pause = min(_FIRST_RETRY * 2 ** min(gap.attempts + 1, 10), _LONGEST_RETRY)
-        later = replace(gap, attempts=gap.attempts + 1, reason=reason, not_before=now + pause)
-        return replace(position, gaps=tuple(later if one is gap else one for one in position.gaps))
+    def advanced(self, position: Position, window: OpenWindow, place: JsonValue, received: int) -> Position:
+        """The position after a page of a gap that has more."""
+        gaps = (replace(gap, place=place, received=received) if _is_of(gap, window) else gap for gap in position.gaps)
+        return replace(position, gaps=tuple(gaps))
+
+    def failed_again(self, position: Position, gap: Gap, error: HttpkitError | None, now: datetime) -> Position:
+        """The position after a gap that still cannot be read; it is tried less and less often.
+
+        Args:
+            error: None when it has more pages than one poll may read, so that reading goes on soon.
+        """
+        pause, reason = min(_FIRST_RETRY * 2 ** min(gap.attempts + 1, 10), _LONGEST_RETRY), gap.reason
+        not_before = position.not_before
+        if error is None:
+            pause = timedelta()
+        else:
+            reason = error.message
+        if isinstance(error, UnavailableError) and error.retry_after:
+            not_before = now + timedelta(seconds=error.retry_after)
+        gaps = tuple(
+            replace(one, attempts=one.attempts + 1, reason=reason, not_before=now + pause)
+            if (one.since, one.until) == (gap.since, gap.until)
+            else one
+            for one in position.gaps
+        )
+        return replace(position, gaps=gaps, not_before=not_before)
 
     def overlap(self, position: Position) -> timedelta:
         """The overlap in force."""
@@ -153,7 +184,7 @@ class Windows:
         )
 
     def _beginning(self, now: datetime) -> datetime:
-        return self._start if isinstance(self._start, datetime) else now - self._start
+        return self._start if isinstance(self._start, datetime) else (now - self._start).replace(microsecond=0)
 
 
 def _is_of(gap: Gap, window: OpenWindow) -> bool:

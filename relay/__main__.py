@@ -10,9 +10,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from typer.core import TyperGroup
 
+from httpkit.quarantine import quarantined_in
 from relay.demo import run_demo
 from relay.errors import UnavailableError
 from relay.foreground import Foreground, Interruption
+from relay.preview import PreviewStoppedError, check_place_for, read_preview_order, run_preview, write_recording
+from relay.preview_text import show_preview
+from relay.quarantine import show_table, show_whole, with_key
+from relay.quarantine import to_json as to_json_list
 from relay.sekoia.ending import rule_for
 from relay.sekoia.report import show, to_json
 from relay.sekoia.run_errors import RunError
@@ -22,6 +27,7 @@ from relay.single_run import read_order, run_once
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 USAGE_ERROR = 2
+INTERRUPTED = 130
 DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)")
 SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -114,6 +120,50 @@ def run(
 
 
 @commands.command()
+def preview(
+    config: Annotated[
+        Path | None,
+        typer.Option(help="JSON file with module_configuration and the settings to try.", metavar="FILE"),
+    ] = None,
+    stream: Annotated[str, typer.Option(help="Stream to look at.", metavar="NAME", show_default="the first one")] = "",
+    record: Annotated[
+        Path | None, typer.Option(help="Save the exchange, without secrets, to this new file.", metavar="FILE")
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(help="Take the answers from a saved exchange; nothing is sent.", metavar="FILE"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Try a configuration of the connector or the trigger: a few requests, nothing delivered, nothing remembered.
+
+    The exit code is 1 when something fails, and 2 when the configuration cannot be used at all.
+    """
+    if record is not None and replay is not None:
+        raise typer.BadParameter("choose one of --record and --replay", param_hint="--record")
+    with Interruption() as interruption:
+        try:
+            if record is not None:
+                check_place_for(record)
+            order = read_preview_order(config=config, replay=replay, stream=stream)
+            outcome = run_preview(order, module=REPOSITORY, interruption=interruption)
+            if record is not None:
+                write_recording(record, outcome["recording"])
+        except PreviewStoppedError:
+            raise typer.Exit(INTERRUPTED) from None
+        except (RunError, OSError) as error:
+            _refuse(str(error))
+    report = outcome["report"]
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        show_preview(report, Console())
+    if record is not None:
+        typer.echo(f"Recorded to {record.absolute()}; replay it with --replay {record}", err=True)
+    raise typer.Exit(1 if report["verdict"] == "fail" else 0)
+
+
+@commands.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End when all three have delivered, or after 60 s.")] = False,
     port: Port = None,
@@ -127,6 +177,33 @@ def demo(
         except (RunError, OSError) as error:
             _refuse(str(error))
     raise typer.Exit(0 if succeeded else 1)
+
+
+@commands.command()
+def quarantine(
+    data: Annotated[
+        Path, typer.Option(help="Folder in which components keep their files.", metavar="FOLDER", exists=True)
+    ],
+    show_key: Annotated[
+        str | None, typer.Option("--show", help="Print all that is known of one, by its key.", metavar="KEY")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+) -> None:
+    """List the events that could not be delivered, with the reason of each; nothing is changed."""
+    try:
+        found = list(quarantined_in(data))
+    except OSError as error:
+        _refuse(f"{data} cannot be read: {error.strerror}.")
+    if show_key is not None:
+        found = with_key(found, show_key)
+        if not found:
+            _refuse(f"No event in quarantine has the key {show_key!r}; list them without --show.")
+    if as_json:
+        print(to_json_list(found))
+    elif show_key is not None:
+        show_whole(found, Console())
+    else:
+        show_table(found, Console())
 
 
 def _seconds(duration: str) -> float:

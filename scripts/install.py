@@ -1,4 +1,4 @@
-"""Builds `.venv` from one of the locked requirement files; which versions are locked is decided in `lock.py`.
+"""Builds an environment from one of the locked requirement files; which versions are locked is decided in `lock.py`.
 
 Runs before anything is installed, so it uses the standard library only.
 """
@@ -24,6 +24,9 @@ REQUIREMENTS = ROOT / "requirements"
 
 # Each set contains the ones before it.
 SETS = ("main", "relay", "dev")
+
+# Sets with an environment of their own, which the others must not carry.
+APART = {"bench": ROOT / ".venv-bench"}
 
 # What uv calls the settings that pip already has. Lists are separated by the character given.
 UV_NAMES = {
@@ -217,7 +220,8 @@ def install(environment: Environment, asked: str) -> None:
     if before is None or not before.complete or not environment.is_ours():
         environment.create()
         before = None
-    chosen = max(asked, before.requirement_set if before else asked, key=SETS.index)
+    held = before.requirement_set if before else asked
+    chosen = asked if asked in APART else max(asked, held, key=SETS.index)
     requirements = REQUIREMENTS / f"{chosen}.txt"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
     done = Installed(requirement_set=chosen, digest=digest, complete=True)
@@ -232,12 +236,13 @@ def install(environment: Environment, asked: str) -> None:
 
 def main() -> int:
     """Read the command line, install, and return the exit code."""
-    parser = argparse.ArgumentParser(description="Build .venv from a locked requirement file.")
-    parser.add_argument("set", choices=SETS, help="main: the image; relay: what the demo needs; dev: everything")
+    parser = argparse.ArgumentParser(description="Build an environment from a locked requirement file.")
+    sets = "main: the image; relay: what the demo needs; dev: everything; bench: what is compared with, apart"
+    parser.add_argument("set", choices=(*SETS, *APART), help=sets)
     asked = parser.parse_args().set
     try:
         with one_at_a_time():
-            install(Environment(VENV), asked)
+            install(Environment(APART.get(asked, VENV)), asked)
     except InstallError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

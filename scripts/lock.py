@@ -1,17 +1,19 @@
 """Locks the dependencies of pyproject.toml and exports the requirement files; `install.py` installs them.
 
-Poetry lives in an environment of its own, `.venv-lock`, so that it never mixes with what it locks.
+Poetry lives in an environment of its own, `.venv-lock`, so that it never mixes with what it locks. The benchmark's
+requirements are locked apart by uv, from `requirements/bench.in`, so that they cannot hold back a version of ours.
 """
 
 import os
 import subprocess
 import sys
 import venv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".venv-lock"
-TOOL_PACKAGES = ("poetry>=2.3,<3", "poetry-plugin-export>=1.9,<2", "poetry-plugin-pypi-mirror>=0.6,<1")
+TOOL_PACKAGES = ("poetry>=2.3,<3", "poetry-plugin-export>=1.9,<2", "poetry-plugin-pypi-mirror>=0.6,<1", "uv>=0.9")
 
 # Requirement file -> the groups it holds besides the main one.
 EXPORTS = {"main": "", "relay": "relay", "dev": "relay,dev"}
@@ -47,13 +49,27 @@ def export(poetry: Path, name: str, groups: str) -> None:
     print(f"==> Wrote {target.relative_to(ROOT)}", flush=True)
 
 
+def lock_benchmark(environment: Mapping[str, str], options: Sequence[str]) -> None:
+    """Lock what only the benchmark needs."""
+    target = ROOT / "requirements" / "bench.txt"
+    command: list[str | Path] = [TOOLS / "bin" / "uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
+    command += ["--python-version", "3.11", "--no-annotate", "--no-header", "--output-file", target]
+    command += ["--upgrade"] if "--regenerate" in options else []
+    index = environment.get("POETRY_PYPI_MIRROR_URL")
+    surroundings = {**({"UV_DEFAULT_INDEX": index} if index else {}), **environment}
+    subprocess.run([*command, target.with_suffix(".in")], cwd=ROOT, env=surroundings, check=True)
+    print(f"==> Wrote {target.relative_to(ROOT)}", flush=True)
+
+
 def main() -> int:
     """Lock with the given options of `poetry lock`, export, and return the exit code."""
     try:
         poetry = poetry_program()
-        subprocess.run([poetry, "lock", *sys.argv[1:]], cwd=ROOT, env=index_environment(), check=True)
+        environment = index_environment()
+        subprocess.run([poetry, "lock", *sys.argv[1:]], cwd=ROOT, env=environment, check=True)
         for name, groups in EXPORTS.items():
             export(poetry, name, groups)
+        lock_benchmark(environment, sys.argv[1:])
     except subprocess.CalledProcessError as error:
         print(f"error: {error.cmd[0]} ended with code {error.returncode}", file=sys.stderr)
         return 1

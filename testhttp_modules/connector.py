@@ -13,7 +13,14 @@ from testhttp_modules.delivering import INTAKE, IntakeDelivery, Measures
 from testhttp_modules.health import Health
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import TesthttpConnectorConfiguration
-from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report, wait
+from testhttp_modules.polling import (
+    DEAD_AFTER_SECONDS,
+    check_configuration,
+    run_every,
+    run_or_report,
+    wait,
+    when_available,
+)
 from testhttp_modules.reading import announce, readings_of
 from testhttp_modules.rounds import Host, poll_all
 from testhttp_modules.translation import intake_of
@@ -48,7 +55,7 @@ class TesthttpConnector(Connector):
 
     def liveness_context(self) -> dict[str, Any]:
         """What the health endpoint shows."""
-        return {**super().liveness_context(), **self.health.context()}
+        return {**super().liveness_context(), **self.module.redactor.clean_value(self.health.context())}
 
     def _execute_checked(self) -> None:
         mask_logging(self.module.redactor)
@@ -62,7 +69,11 @@ class TesthttpConnector(Connector):
         configuration, account, redactor = self.configuration, self.module.configuration, self.module.redactor
         url = absolute_url(account, configuration.url)
         client = account_client(self.module, account, url, stop=self._stop_event, redactor=redactor)
-        readings = readings_of("connector", account, configuration, client, self.data_path)
+        readings = when_available(
+            lambda: readings_of("connector", account, configuration, client, self.data_path, stop=self._stop_event),
+            self,
+            self._stop_event,
+        )
         host = Host(component=self, health=self.health, stop=self._stop_event)
         sink = intake_client(self.module, stop=self._stop_event, redactor=redactor)
         intake = intake_of(configuration, configuration.intake_server or self.intake_url, sink, self._try_again_later)

@@ -20,7 +20,18 @@ def redactor_of(module: Module) -> Redactor:
 
 def mask_source(configuration: SourceConfiguration, redactor: Redactor) -> None:
     """Mask from now on what looks like a secret in what a source is asked."""
-    redactor.add(*request_secrets(configuration.url, configuration.headers, configuration.params, configuration.body))
+    parts = (
+        configuration.headers,
+        configuration.params,
+        configuration.body,
+        configuration.next_params,
+        configuration.next_body,
+        configuration.prepare_body,
+        configuration.detail_params,
+        *configuration.streams,
+    )
+    for url in (configuration.url, configuration.prepare_url, configuration.detail_url):
+        redactor.add(*request_secrets(url, *parts))
 
 
 class MaskingFormatter(logging.Formatter):

@@ -4,7 +4,7 @@ import time
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from threading import Event
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.exceptions import AutomationSDKError
@@ -12,6 +12,8 @@ from sekoia_automation.exceptions import AutomationSDKError
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError
 from httpkit.stopping import Stopped
 from testhttp_modules.translation import sentence
+
+Result = TypeVar("Result")
 
 HEARTBEAT_SECONDS = 30.0
 """Longest time between two signs of life while waiting."""
@@ -72,6 +74,26 @@ def run_every(minutes: float, poll: Callable[[], str], component: Component, sto
         wait(pause, component, stop)
 
 
+def when_available(make: Callable[[], Result], component: Component, stop: Event) -> Result:
+    """What is needed before the first poll, as soon as the disk or the store lets it be made.
+
+    Raises:
+        SettingsError: only a human can help.
+        Stopped: the stop event was set.
+    """
+    failures = 0
+    while not stop.is_set():
+        try:
+            return make()
+        except UnavailableError as error:
+            pause = min(_FIRST_PAUSE * 2.0 ** min(failures, 10), _LONGEST_PAUSE)
+            level = "info" if failures else "error"
+            component.log(f"Start failed, next try in {_spoken(pause)}: {error.message}", level=level)
+            failures += 1
+        wait(pause, component, stop)
+    raise Stopped
+
+
 def wait(seconds: float, component: Component, stop: Event) -> None:
     """Wait, with signs of life, until the time is over or the stop event is set."""
     end = time.monotonic() + seconds
@@ -89,6 +111,8 @@ def run_or_report(run: Callable[[], None], component: Component, stop: Event) ->
     except SettingsError as error:
         component.log(f"Configuration error: {error.message}", level="critical")
         wait(float("inf"), component, stop)
+    except Stopped:
+        pass
     finally:
         # The SDK starts a run that failed again at once, without any pause.
         stop.wait(_SHORTEST_PAUSE)

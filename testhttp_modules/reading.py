@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from httpkit.client import Client
 from httpkit.documents import encode_json
@@ -12,7 +13,7 @@ from httpkit.source import Source
 from testhttp_modules.account import absolute_url
 from testhttp_modules.models import SourceConfiguration, TesthttpModuleConfiguration
 from testhttp_modules.polling import Component
-from testhttp_modules.translation import memory_folder, memory_of, source_settings, stream_name
+from testhttp_modules.translation import memory_folder, memory_of, source_settings, stream_names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,27 +43,31 @@ def readings_of(
     configuration: SourceConfiguration,
     client: Client,
     data_path: Path,
+    *,
+    stop: Event,
 ) -> list[Reading]:
     """The streams of a configuration, ready to be polled.
 
     Raises:
-        SettingsError: a setting is wrong.
+        SettingsError: a setting is wrong, or another process reads the same source.
+        UnavailableError: what is remembered cannot be read now.
+        Stopped: `stop` was set.
     """
     url = absolute_url(account, configuration.url)
     if len({encode_json(sorted(stream.items())) for stream in configuration.streams}) < len(configuration.streams):
         raise SettingsError("streams", "name the same stream twice; remove one of them, or tell them apart by a value")
     streams = configuration.streams or [{}]
     folders = [memory_folder(kind, configuration, url, stream, data_path) for stream in streams]
-    known = _memories(kind, data_path)
+    known, names = _memories(kind, data_path), stream_names(configuration.streams or [{}])
     return [
         Reading(
-            name=stream_name(stream),
+            name=name,
             source=Source(source_settings(account, configuration, stream), client),
-            memory=memory_of(folder, url),
+            memory=memory_of(folder, url, clean=client.clean, stop=stop),
             overlap_seconds=configuration.overlap_seconds,
             begins_anew=bool(known) and folder.name not in known,
         )
-        for stream, folder in zip(streams, folders, strict=True)
+        for stream, folder, name in zip(streams, folders, names, strict=True)
     ]
 
 

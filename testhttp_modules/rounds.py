@@ -10,7 +10,7 @@ from threading import Event
 from typing import Generic, TypeVar
 
 from httpkit.clocks import SYSTEM_CLOCKS
-from httpkit.errors import HttpkitError, UnavailableError
+from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.reading_ahead import ReadingAhead
 from httpkit.stopping import Stopped
 from httpkit.values import Batch, Position
@@ -119,14 +119,15 @@ def poll_all(readings: Sequence[Reading], delivery: Delivery[Prepared], host: Ho
                     turns.append((reading, polled))
             except _ReadingFailed as failure:
                 errors.append(failure.error)
-                if len(readings) > 1:
-                    host.health.begins(reading.title, failure.error.message, state="failing")
+                # Where there is only one, the loop of the component tells.
+                host.health.begins(reading.title, failure.error.message, state="failing", silent=len(readings) == 1)
     finally:
         # Whatever ends this, no thread may go on reading.
         for _, polled in turns:
             polled.close()
     if errors and len(errors) == len(readings):
-        raise errors[0]
+        # A wrong setting of one stream must not end the others, which may only be unavailable for a while.
+        raise next((error for error in errors if not isinstance(error, SettingsError)), errors[0])
     return tally
 
 
@@ -150,7 +151,11 @@ def _one_turn(
     try:
         for batch, prepared in polled:
             host.component.heartbeat()
-            tally.delivered += delivery.deliver(reading, batch, prepared)
+            try:
+                tally.delivered += delivery.deliver(reading, batch, prepared)
+            except (RefusedError, UnexpectedShapeError) as error:
+                # The fault lies in what this stream gives; the others go on.
+                raise _ReadingFailed(error) from error
             tally.dropped += batch.dropped
             metrics.duplicates().inc(batch.repeats)
             if time.monotonic() > end:
@@ -172,9 +177,14 @@ def _polled(
     try:
         # The bounds of the window stay the same until it is closed, even when its first page cannot be read.
         memory.remember([], reading.source.opened(before))
-        with ReadingAhead(_prepared(reading, delivery), host.stop) as items:
+        with ReadingAhead(_prepared(reading, delivery), host.stop, idle=host.component.heartbeat) as items:
             for batch, prepared in items:
                 late.add(batch)
+                if batch.restarted:
+                    host.component.log(
+                        f"{reading.title}: the API no longer knows where reading ended, so the window was begun again",
+                        level="warning",
+                    )
                 yield batch, prepared
     except HttpkitError as error:
         if not _was_told_to_wait(reading, error, host):
@@ -184,7 +194,8 @@ def _polled(
     else:
         host.health.ends(reading.title)
         if memory.position.window is None:
-            memory.close_poll()
+            with suppress(UnavailableError):  # keys too many harm nobody
+                memory.close_poll()
     finally:
         late.report(reading, host)
         _report_changes(reading, before, host)

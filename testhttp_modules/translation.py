@@ -1,6 +1,6 @@
 """Between two vocabularies: configuration models to httpkit's values, errors to the sentence a user reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from hashlib import blake2b
 from pathlib import Path
@@ -18,7 +18,7 @@ from httpkit.memory import Memory
 from httpkit.paging_styles import PagingSettings
 from httpkit.preparing import PrepareSettings
 from httpkit.records import RecordSettings
-from httpkit.redaction import without_query
+from httpkit.redaction import is_secret_name, without_query
 from httpkit.request_templates import RequestSettings
 from httpkit.shaping import ShapingSettings
 from httpkit.source import SourceSettings
@@ -103,14 +103,27 @@ def memory_folder(
     return data_path / f"{component.lower()}-{digest}"
 
 
-def memory_of(folder: Path, url: str) -> Memory:
-    """The memory of the source at a URL."""
-    return Memory(folder, source=without_query(url))
+def memory_of(folder: Path, url: str, **settings: Any) -> Memory:
+    """The memory of the source at a URL.
+
+    Args:
+        settings: further ones of the memory.
+    """
+    return Memory(folder, source=without_query(url), **settings)
 
 
-def stream_name(stream: Mapping[str, JsonValue]) -> str:
-    """What a stream is called in the log: the first of its values."""
-    return str(next(iter(stream.values()), ""))
+def stream_names(streams: Sequence[Mapping[str, JsonValue]]) -> list[str]:
+    """What streams are called in the log: by the first of their values, or by all of them where that is not enough.
+
+    Values whose names say that they are secrets do not count.
+    """
+    shown = [[str(value) for name, value in stream.items() if not is_secret_name(name)] for stream in streams]
+    names = [values[0] if values else "" for values in shown]
+    if len(set(names)) < len(names):
+        names = ["/".join(values) for values in shown]
+    if len(set(names)) < len(names):
+        names = [f"{name or 'stream'} {number}" for number, name in enumerate(names, 1)]
+    return names
 
 
 def _joined(account: TesthttpModuleConfiguration, url: str) -> str:

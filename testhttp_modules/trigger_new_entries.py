@@ -13,7 +13,7 @@ from testhttp_modules.health import Health
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import NewEntries, TriggerConfiguration
 from testhttp_modules.playbook_runs import FILE_NAME, Run
-from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report
+from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report, when_available
 from testhttp_modules.reading import announce, readings_of
 from testhttp_modules.rounds import Host
 from testhttp_modules.watching import Watch
@@ -53,7 +53,7 @@ class NewEntriesTrigger(Trigger):
 
     def liveness_context(self) -> dict[str, Any]:
         """What the health endpoint shows."""
-        return {**super().liveness_context(), **self.health.context()}
+        return {**super().liveness_context(), **self.module.redactor.clean_value(self.health.context())}
 
     def _execute_checked(self) -> None:
         mask_logging(self.module.redactor)
@@ -66,7 +66,11 @@ class NewEntriesTrigger(Trigger):
         configuration, account = self.configuration, self.module.configuration
         url = absolute_url(account, configuration.url)
         client = account_client(self.module, account, url, stop=self._stop_event, redactor=self.module.redactor)
-        readings = readings_of("trigger", account, configuration, client, self.data_path)
+        readings = when_available(
+            lambda: readings_of("trigger", account, configuration, client, self.data_path, stop=self._stop_event),
+            self,
+            self._stop_event,
+        )
         host = Host(component=self, health=self.health, stop=self._stop_event)
         watch = Watch(configuration, readings, self._start_run, host)
 

@@ -24,7 +24,13 @@ SOCKET_FILES = {
     "httpkit/destinations.py",
     "httpkit/failures.py",
 }
-DISK_FILES = {"httpkit/disk_folder.py", "httpkit/files.py", "httpkit/memory.py"}
+DISK_FILES = {
+    "httpkit/disk_folder.py",
+    "httpkit/files.py",
+    "httpkit/memory.py",
+    "httpkit/object_folder.py",
+    "httpkit/locks.py",
+}
 DISK_NAMES = " and ".join(sorted(DISK_FILES))
 WRITING_METHODS = frozenset({"mkdir", "rmdir", "symlink_to", "touch", "unlink", "write_bytes", "write_text"})
 WRITING_FUNCTIONS = (

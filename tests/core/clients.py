@@ -8,7 +8,7 @@ from httpkit.auth import AccountSettings
 from httpkit.client import Client, ClientSettings, Proof
 from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.destinations import DestinationPolicy, origin_of
-from httpkit.errors import UnavailableError
+from httpkit.errors import HttpkitError
 from httpkit.redaction import Redactor
 from httpkit.throttle import RetryPolicy
 from httpkit.values import Request, Response
@@ -55,7 +55,7 @@ def begun(send: Callable[[Request], Response], request: Request) -> Callable[[],
     results: list[Response] = []
     try:
         results.append(send(request))
-    except UnavailableError as error:
+    except HttpkitError as error:
         failure = error
 
     def answer() -> Response:

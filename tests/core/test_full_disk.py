@@ -2,15 +2,18 @@
 
 import os
 import resource
+import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from httpkit.errors import UnavailableError
-from tests.core.memories import keys, known_to, open_memory, remembered
+from httpkit.values import Position
+from tests.core.remembering import contents, keys, known_to, open_memory, remembered
 
 PLAIN_USER = 65534
 
@@ -33,22 +36,89 @@ def full_disk() -> Iterator[None]:
 
 
 @pytest.fixture
-def read_only() -> Iterator[Path]:
-    """A folder with a memory that knows 1, in which nothing can be written; also for root, who may write anywhere."""
-    with tempfile.TemporaryDirectory() as parent:
-        Path(parent).chmod(0o755)
-        folder = Path(parent) / "memory"
-        open_memory(folder).remember(keys(1))
-        folder.chmod(0o555)
-        is_root = os.geteuid() == 0
-        if is_root:
-            os.seteuid(PLAIN_USER)
+def small_disk() -> Iterator[Path]:
+    """A disk of its own with room for little."""
+    with tempfile.TemporaryDirectory() as folder:
+        if not mount("-t", "tmpfs", "-o", "size=256k", "tmpfs", folder):
+            pytest.skip("mounting a small disk takes a privilege that this process does not have")
         try:
-            yield folder
+            yield Path(folder)
         finally:
-            if is_root:
-                os.seteuid(0)
-            folder.chmod(0o755)
+            # It is gone at once for everybody, also when a test has left a file open.
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def mount(*arguments: str | Path) -> bool:
+    """Could it be mounted?"""
+    return subprocess.run(["mount", *arguments], check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def fill(disk: Path) -> Path:
+    """Take all the room that is left."""
+    path = disk / "filling"
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    return path
+
+
+@pytest.mark.parametrize(
+    "number", [2, 3000, 9000], ids=["in the document", "in a file", "more than there is room for"]
+)
+def test_a_disk_that_is_really_full_loses_nothing(small_disk: Path, number: int) -> None:
+    batch = keys(*range(10, 10 + number))
+    everything = keys(1) + batch
+    memory = open_memory(small_disk / "memory")
+    memory.remember(keys(1))
+    memory.remember([], Position(token="first"))  # both documents are there
+    filling = fill(small_disk)
+    for attempt in range(3):
+        with pytest.raises(UnavailableError, match="No space left on device"):
+            memory.remember(batch, Position(token="x" * 9000, not_before=datetime(2026, 1, 1 + attempt, tzinfo=UTC)))
+        assert remembered(small_disk / "memory", everything) == known_to(memory, everything) == keys(1)
+    filling.unlink()
+    memory.remember(batch, Position(token="second"))
+
+    assert remembered(small_disk / "memory", everything) == known_to(memory, everything) == everything
+    assert len(list(small_disk.glob("memory/*.new"))) == 0
+
+
+def test_a_full_disk_gets_back_the_room_that_a_failed_commit_took(small_disk: Path) -> None:
+    memory = open_memory(small_disk / "memory")
+    memory.remember(keys(*range(3000)))
+    fill(small_disk).write_bytes(b"x" * 4096)  # room, but not for all
+    (path,) = (small_disk / "memory").glob("keys-*")
+    with pytest.raises(UnavailableError):
+        memory.remember(keys(*range(10_000, 30_000)))
+
+    assert path.stat().st_size == 48_000
+
+
+def test_what_a_full_disk_left_half_written_is_removed_at_the_next_start(small_disk: Path) -> None:
+    memory = open_memory(small_disk / "memory")
+    filling = fill(small_disk)
+    with pytest.raises(UnavailableError):
+        memory.remember(keys(1))
+    assert [path.name for path in small_disk.glob("memory/*.new")] == ["state.json.new"]
+    filling.unlink()
+
+    assert remembered(small_disk / "memory") == []
+    assert contents(small_disk / "memory") == {}
+
+
+def test_a_disk_that_becomes_read_only_is_unavailable_until_it_no_longer_is(small_disk: Path) -> None:
+    memory = open_memory(small_disk / "memory")
+    memory.remember(keys(1))
+    memory.close()
+    assert mount("-o", "remount,ro", small_disk)
+    with pytest.raises(UnavailableError, match="Read-only file system"):
+        memory.remember(keys(2))
+    with pytest.raises(UnavailableError, match="Read-only file system"):
+        open_memory(small_disk / "memory")
+    assert mount("-o", "remount,rw", small_disk)
+    memory.remember(keys(2))
+
+    assert remembered(small_disk / "memory") == keys(1, 2)
 
 
 def test_on_a_full_disk_nothing_is_remembered_and_the_old_state_stays(folder: Path) -> None:
@@ -72,15 +142,6 @@ def test_once_the_disk_has_room_again_the_memory_goes_on(folder: Path) -> None:
     memory.remember(keys(2, 3))
 
     assert remembered(folder) == keys(1, 2, 3)
-
-
-def test_a_read_only_folder_is_unavailable_and_the_old_state_stays(read_only: Path) -> None:
-    memory = open_memory(read_only)
-
-    with pytest.raises(UnavailableError):
-        memory.remember(keys(2))
-    assert known_to(memory) == keys(1)
-    assert remembered(read_only) == keys(1)
 
 
 def test_a_state_that_may_not_be_read_is_unavailable_and_stays() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -45,26 +46,26 @@ def filled(folder: DiskFolder, sizes: Iterable[int], *, settled: bool = True) ->
 @pytest.mark.parametrize("kind", FOLDERS)
 @pytest.mark.parametrize("sizes", [[1], [5, 3, 9, 1], [1] * 40, [5000, 1, 7000]], ids=str)
 def test_keys_come_back_oldest_first(tmp_path: Path, kind: type[DiskFolder], sizes: list[int]) -> None:
-    folder = kind(tmp_path)
+    folder = kind(tmp_path, stop=Event())
     files = filled(folder, sizes)
 
     assert numbers_in(folder, files, content_of([1_000_000])) == [*range(sum(sizes)), 1_000_000]
 
 
 def test_a_file_on_a_disk_grows(tmp_path: Path) -> None:
-    assert len(filled(DiskFolder(tmp_path), [3, 50, 1])) == 1
+    assert len(filled(DiskFolder(tmp_path, stop=Event()), [3, 50, 1])) == 1
     assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize("sizes", [[1] * 300, range(100, 0, -1), [1000, 1] * 30, [50, 49, 1] * 30], ids=str)
 def test_the_number_of_files_that_cannot_grow_stays_logarithmic(tmp_path: Path, sizes: list[int]) -> None:
     """There is at most one file per power of two."""
-    assert len(filled(WholeFilesOnly(tmp_path), sizes)) <= sum(sizes).bit_length()
+    assert len(filled(WholeFilesOnly(tmp_path, stop=Event()), sizes)) <= sum(sizes).bit_length()
 
 
 def test_a_file_that_no_committed_state_names_does_not_grow(tmp_path: Path) -> None:
     """Its state may be found after a crash, and the keys that it names must be those of then."""
-    folder = DiskFolder(tmp_path)
+    folder = DiskFolder(tmp_path, stop=Event())
     key_files = KeyFiles(folder, owner="a")
     first = key_files.add((), content_of(range(100)), 1)
     key_files.settle(first)
@@ -76,7 +77,7 @@ def test_a_file_that_no_committed_state_names_does_not_grow(tmp_path: Path) -> N
 
 
 def test_what_lies_behind_the_keys_that_count_is_ignored_and_cut_off(tmp_path: Path) -> None:
-    folder = DiskFolder(tmp_path)
+    folder = DiskFolder(tmp_path, stop=Event())
     files = filled(folder, [100])
     with (tmp_path / files[0].name).open("ab") as file:
         file.write(b"left by a crash, and longer than what comes")
@@ -93,7 +94,7 @@ def test_what_lies_behind_the_keys_that_count_is_ignored_and_cut_off(tmp_path: P
 def test_written_again_only_the_keys_that_are_kept_are_left_in_their_order(
     tmp_path: Path, kind: type[DiskFolder]
 ) -> None:
-    folder = kind(tmp_path)
+    folder = kind(tmp_path, stop=Event())
     state = State(source="test", key_files=filled(folder, [5000, 3000]), tail=content_of([8000, 8001]))
     files = KeyFiles(folder, owner="b").rewrite(state, lambda key: key[-1] % 2 == 1, 9)
 
@@ -101,7 +102,7 @@ def test_written_again_only_the_keys_that_are_kept_are_left_in_their_order(
 
 
 def test_a_damaged_file_is_noticed_when_it_is_merged(tmp_path: Path) -> None:
-    folder = WholeFilesOnly(tmp_path)
+    folder = WholeFilesOnly(tmp_path, stop=Event())
     files = filled(folder, [1])
     (tmp_path / files[0].name).write_bytes(b"x" * 16)
 

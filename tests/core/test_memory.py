@@ -1,13 +1,12 @@
 """What is remembered across restarts, and what happens when what was written is damaged."""
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 
 from httpkit.errors import SettingsError
-from tests.core.memories import contents, keys, known_to, newest, open_memory, remembered
+from tests.core.remembering import contents, forget_all_but, keys, known_to, newest, open_memory, remembered
 
 
 @pytest.fixture
@@ -27,12 +26,12 @@ def test_a_restart_remembers_what_was_remembered(folder: Path) -> None:
     assert remembered(folder) == known_to(memory) == keys(1, 2, 3)
 
 
-def test_a_new_memory_is_empty_and_writes_nothing(folder: Path) -> None:
+def test_a_new_memory_is_empty_and_writes_no_state(folder: Path) -> None:
     memory = open_memory(folder)
     memory.remember([])
 
     assert known_to(memory) == []
-    assert not folder.exists()
+    assert contents(folder) == {}
 
 
 def test_the_state_says_what_is_read(folder: Path) -> None:
@@ -79,7 +78,8 @@ def test_what_is_acknowledged_was_flushed_to_the_disk(folder: Path, monkeypatch:
     monkeypatch.setattr(os, "fsync", note)
     open_memory(folder).remember(keys(*range(3000)))
 
-    assert {path.stat().st_ino for path in (folder.parent, folder, *folder.iterdir())} <= flushed
+    written = (folder.parent, folder, *(folder / name for name in contents(folder)))
+    assert {path.stat().st_ino for path in written} <= flushed
 
 
 def test_a_commit_flushes_as_little_as_it_can(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,19 +106,16 @@ def test_a_commit_flushes_as_little_as_it_can(folder: Path, monkeypatch: pytest.
 def test_a_closed_poll_forgets_beyond_the_limit_for_good(folder: Path) -> None:
     memory = open_memory(folder, key_limit=2)
     memory.remember(keys(1, 2, 3, 4))
-    memory.seen.begin_poll()
-    memory.seen.show(keys(1))
-    memory.close_poll()
+    forget_all_but(memory, keys(1))
 
-    assert remembered(folder) == known_to(memory) == keys(1, 4)
+    assert remembered(folder) == known_to(memory) == keys(1)
 
 
 def test_a_few_forgotten_keys_are_not_worth_writing_the_others_again(folder: Path) -> None:
-    memory = open_memory(folder, key_limit=8)
+    memory = open_memory(folder, key_limit=1)
     memory.remember(keys(*range(10)))
     before = contents(folder)
-    memory.seen.begin_poll()
-    memory.close_poll()
+    forget_all_but(memory, keys(*range(8)))
 
     assert len(memory.seen) == 8
     assert contents(folder) == before
@@ -129,17 +126,15 @@ def test_a_closed_poll_below_the_limit_writes_nothing(folder: Path) -> None:
     memory = open_memory(folder)
     memory.remember(keys(1))
     before = contents(folder)
-    memory.seen.begin_poll()
-    memory.close_poll()
+    forget_all_but(memory, [])
 
     assert contents(folder) == before
 
 
 def test_after_forgetting_new_keys_are_remembered(folder: Path) -> None:
-    memory = open_memory(folder, key_limit=1)
+    memory = open_memory(folder, key_limit=0)
     memory.remember(keys(1, 2))
-    memory.seen.begin_poll()
-    memory.close_poll()
+    forget_all_but(memory, keys(2))
     memory.remember(keys(3))
 
     assert remembered(folder) == keys(2, 3)
@@ -148,8 +143,7 @@ def test_after_forgetting_new_keys_are_remembered(folder: Path) -> None:
 def test_files_shrink_when_keys_are_forgotten(folder: Path) -> None:
     memory = open_memory(folder, key_limit=1000)
     memory.remember(keys(*range(10_000)))
-    memory.seen.begin_poll()
-    memory.close_poll()
+    forget_all_but(memory, keys(*range(1000)))
     memory.remember(keys(1))
     memory.remember(keys(2))
 
@@ -244,24 +238,3 @@ def test_key_files_that_no_state_names_are_removed_at_the_start(folder: Path) ->
 
     assert remembered(folder) == keys(1, 2)
     assert {path.name for path in folder.iterdir()} == before
-
-
-# quarantine
-
-
-def test_an_event_in_quarantine_is_kept_with_its_reason(folder: Path) -> None:
-    memory = open_memory(folder)
-    memory.quarantine(keys(7)[0], '{"text": "žluť \ud83d"}', "too large")
-
-    (path,) = (folder / "quarantine").iterdir()
-    assert path.name == f"{keys(7)[0].hex()}.json"
-    assert json.loads(path.read_bytes()) == {"reason": "too large", "event": '{"text": "žluť \ud83d"}'}
-
-
-def test_quarantine_survives_restarts_and_commits(folder: Path) -> None:
-    memory = open_memory(folder)
-    memory.quarantine(keys(7)[0], "event", "too large")
-    memory.remember(keys(7))
-
-    assert remembered(folder) == keys(7)
-    assert len(list((folder / "quarantine").iterdir())) == 1

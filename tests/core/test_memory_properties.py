@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -19,10 +20,10 @@ from hypothesis import strategies as st
 
 from httpkit.errors import UnavailableError
 from httpkit.memory import Memory
-from tests.core import memories
-from tests.core.memories import known_to, remembered
+from tests.core import remembering
+from tests.core.remembering import known_to, remembered
 
-KEY_LIMIT = 6000
+SHOWN = 6000
 LARGE = 2500
 """Keys that are too many for the document, so that they go to a file."""
 
@@ -36,12 +37,12 @@ class Crash(BaseException):
 
 def keys(first: int, number: int) -> list[bytes]:
     """Some keys in a row."""
-    return memories.keys(*range(first, first + number))
+    return remembering.keys(*range(first, first + number))
 
 
 def open_memory(folder: Path) -> Memory:
     """The memory as a start of the process finds it."""
-    return memories.open_memory(folder, key_limit=KEY_LIMIT)
+    return remembering.open_memory(folder, key_limit=0)
 
 
 class Fault:
@@ -118,18 +119,18 @@ def at_every_place(kind: Callable[[int], Fault], scenario: Callable[[Fault, Path
         with tempfile.TemporaryDirectory() as folder:
             scenario(fault, Path(folder) / "memory")
         if not fault.reached:
-            assert place > 5
+            assert place > 2
             return
 
 
 def history(folder: Path, sizes: list[int]) -> list[bytes]:
     """Commits of these sizes; the keys that are acknowledged."""
     acknowledged = list[bytes]()
-    memory = open_memory(folder)
-    for size in sizes:
-        batch = keys(len(acknowledged), size)
-        memory.remember(batch)
-        acknowledged += batch
+    with closing(open_memory(folder)) as memory:
+        for size in sizes:
+            batch = keys(len(acknowledged), size)
+            memory.remember(batch)
+            acknowledged += batch
     return acknowledged
 
 
@@ -142,8 +143,8 @@ BATCH_SIZES = [2, LARGE]
 def test_a_crash_at_any_operation_of_a_commit_leaves_the_old_or_the_new_state(sizes: list[int], size: int) -> None:
     def scenario(fault: Fault, folder: Path) -> None:
         old, batch = history(folder, sizes), keys(100_000, size)
-        memory = open_memory(folder)
-        crashed = fault.ends(lambda: memory.remember(batch))
+        with closing(open_memory(folder)) as memory:
+            crashed = fault.ends(lambda: memory.remember(batch))
 
         assert remembered(folder, old + batch) in ([old, old + batch] if crashed else [old + batch])
 
@@ -157,15 +158,16 @@ def test_a_crash_during_the_start_after_a_crash_changes_nothing(sizes: list[int]
 
     def scenario(fault: Fault, folder: Path) -> None:
         old, batch, later = history(folder, sizes), keys(100_000, size), keys(200_000, size)
-        memory = open_memory(folder)
-        fault.ends(lambda: memory.remember(batch))
-        starts = (crash(place).ends(lambda: open_memory(folder)) for place in count(1))
+        with closing(open_memory(folder)) as memory:
+            fault.ends(lambda: memory.remember(batch))
+        starts = (crash(place).ends(lambda: open_memory(folder).close()) for place in count(1))
         while next(starts):
             pass
 
         found = remembered(folder, old + batch)
         assert found in (old, old + batch)
-        open_memory(folder).remember(later)
+        with closing(open_memory(folder)) as memory:
+            memory.remember(later)
         assert remembered(folder, old + batch + later) == found + later
 
     at_every_place(crash, scenario)
@@ -173,17 +175,17 @@ def test_a_crash_during_the_start_after_a_crash_changes_nothing(sizes: list[int]
 
 @pytest.mark.parametrize("size", BATCH_SIZES)
 @pytest.mark.parametrize("sizes", [[1], [LARGE, LARGE], [LARGE, 1]], ids=str)
-@pytest.mark.parametrize("second", range(1, 9))
+@pytest.mark.parametrize("second", range(1, 6))
 def test_the_running_process_survives_a_refusal_at_any_operation(sizes: list[int], size: int, second: int) -> None:
     """The same process tries again, and a crash in that second try does no harm either."""
 
     def scenario(fault: Fault, folder: Path) -> None:
         old, batch = history(folder, sizes), keys(100_000, size)
-        memory = open_memory(folder)
-        refused = fault.ends(lambda: memory.remember(batch))
-        assert known_to(memory, old + batch) == (old if refused else old + batch)
-        if refused and not crash(second).ends(lambda: memory.remember(batch)):
-            assert remembered(folder, old + batch) == old + batch
+        with closing(open_memory(folder)) as memory:
+            refused = fault.ends(lambda: memory.remember(batch))
+            assert known_to(memory, old + batch) == (old if refused else old + batch)
+            if refused and not crash(second).ends(lambda: memory.remember(batch)):
+                assert remembered(folder, old + batch) == old + batch
         assert remembered(folder, old + batch) in (old, old + batch)
 
     at_every_place(refusal, scenario)
@@ -192,7 +194,7 @@ def test_the_running_process_survives_a_refusal_at_any_operation(sizes: list[int
 def test_a_file_that_cannot_be_removed_does_not_undo_a_commit() -> None:
     with tempfile.TemporaryDirectory() as parent, pytest.MonkeyPatch.context() as patch:
         folder, expected = Path(parent), keys(9 * LARGE, LARGE)
-        memory = Memory(folder, source="property", key_limit=LARGE)
+        memory = Memory(folder, source="property", key_limit=0)
 
         def refuse(*_: object, **__: object) -> None:
             raise PermissionError
@@ -200,8 +202,7 @@ def test_a_file_that_cannot_be_removed_does_not_undo_a_commit() -> None:
         patch.setattr(os, "unlink", refuse)
         for number in range(10):
             memory.remember(keys(number * LARGE, LARGE))
-            memory.seen.begin_poll()
-            memory.close_poll()
+            remembering.forget_all_but(memory, keys(number * LARGE, LARGE))
         patch.undo()
 
         assert known_to(memory, expected) == remembered(folder, expected) == expected
@@ -226,6 +227,7 @@ def test_after_any_history_of_failures_a_state_is_found_that_was_acknowledged(st
         for what, how, size, place in steps:
             life.step(what, how, size, place)
         life.restart()
+        life.memory.close()
 
 
 class Life:
@@ -257,6 +259,7 @@ class Life:
 
     def restart(self) -> None:
         """A new process finds everything that was acknowledged, and of what failed all of a commit or nothing."""
+        self.memory.close()
         self.memory = open_memory(self.folder)
         found = known_to(self.memory, self.ever)
         surplus = set(found) - set(self.known)
@@ -278,10 +281,9 @@ class Life:
 
     def _forget(self, how: str, place: int) -> None:
         self.restart()
-        self.memory.seen.begin_poll()
-        before, self.known = self.known, self.known[-KEY_LIMIT:]
-        done = self._does(self.memory.close_poll, how, place)
-        self.slack = KEY_LIMIT // 4 if done else len(before) - len(self.known)
+        before, self.known = self.known, self.known[-SHOWN:]
+        done = self._does(lambda: remembering.forget_all_but(self.memory, self.known), how, place)
+        self.slack = SHOWN // 4 if done else len(before) - len(self.known)
         self._see(how)
 
     def _does(self, act: Callable[[], object], how: str, place: int) -> bool:

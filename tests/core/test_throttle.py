@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from httpkit.throttle import Pace, RetryPolicy, asks_for_later, told_wait
+from httpkit.throttle import Pace, RateLimit, RetryPolicy, asks_for_later, rate_limit_of, told_wait
 from httpkit.values import Request, Response
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -148,3 +148,22 @@ def test_the_pace_spreads_requests_evenly() -> None:
 
 def test_without_a_rate_nothing_waits() -> None:
     assert [Pace(0).reserve(1.0) for _ in range(3)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"x-ratelimit-remaining": "no number"}, None),
+        ({"x-ratelimit-remaining": "5"}, RateLimit(remaining=5, most=None, reset=None)),
+        (
+            {"ratelimit-remaining": "5", "ratelimit-limit": "100, 100;w=60", "ratelimit-reset": "30"},
+            RateLimit(remaining=5, most=100, reset=30.0),
+        ),
+        ({"ratelimit": '"default";r=7;t=9'}, RateLimit(remaining=7, most=None, reset=9.0)),
+    ],
+)
+def test_what_is_left_of_a_rate_limit_is_read_from_any_answer(
+    headers: dict[str, str], expected: RateLimit | None
+) -> None:
+    assert rate_limit_of(answer(200, **headers)) == expected

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from httpkit.client import Client
 from httpkit.clocks import Clocks
-from httpkit.errors import HttpkitError, UnavailableError
+from httpkit.errors import HttpkitError, RefusedError, UnavailableError
 from httpkit.memory import Memory
 from httpkit.source import Source
 from httpkit.values import Request, Response
@@ -55,6 +56,9 @@ class TimedApi:
         second: seconds since the start, the clock of everybody.
         bounded: does it take an end bound?
         faults: numbers of the requests that fail, counted from 0.
+        longest: seconds; a longer window is too much for a bounded API, and refused.
+        sick: a bounded API fails on windows that hold this moment, until it is well again.
+        well_at: when that is.
     """
 
     style: Style
@@ -64,6 +68,9 @@ class TimedApi:
     events: list[Event]
     second: float = 0.0
     faults: frozenset[int] = frozenset()
+    longest: float = float("inf")
+    sick: float | None = None
+    well_at: float = 0.0
     requests: int = 0
 
     def now(self) -> datetime:
@@ -81,20 +88,32 @@ class TimedApi:
         """The page for a request; each takes a little time."""
         self.second += 0.25
         self.requests += 1
-        assert self.requests < 3000, "the poll does not end"
+        assert self.requests < 20_000, "the poll does not end"
         if self.requests - 1 in self.faults:
             raise UnavailableError("the model fails")
         asked: dict[str, str] = dict(parse_qsl(urlsplit(request.url).query))
         asked.update((name, str(value)) for name, value in request.params.items())
+        if self.bounded:
+            self._refuse(*(self._second(asked[name]) for name in ("since", "until")))
         shown = self._shown(asked)
         start = (int(asked.get("page", 1)) - 1) * self.size
         start = int(asked.get({"cursor": "cursor", "offset": "offset"}.get(self.style, "start"), start))
         return self._answer(request, asked, shown, start)
 
+    def _refuse(self, since: float, until: float) -> None:
+        if until - since > self.longest:
+            raise RefusedError("too many results", status=413)
+        if self.sick is not None and since <= self.sick <= until and self.second < self.well_at:
+            raise UnavailableError("the index is broken", status=500)
+
+    @staticmethod
+    def _second(text: str) -> float:
+        return (datetime.fromisoformat(text) - BEGIN).total_seconds()
+
     def _shown(self, asked: dict[str, str]) -> list[Event]:
         """What is there now and lies within the bounds, which are whole seconds."""
-        since = (datetime.fromisoformat(asked["since"]) - BEGIN).total_seconds()
-        until = (datetime.fromisoformat(asked["until"]) - BEGIN).total_seconds() if self.bounded else float("inf")
+        since = self._second(asked["since"])
+        until = self._second(asked["until"]) if self.bounded else float("inf")
         there = [one for one in self.events if one.arrival <= self.second and since <= one.time <= until]
         if self.order == "unsorted":
             return sorted(there, key=lambda one: one.shuffled)
@@ -169,8 +188,8 @@ class Consumer:
             self.poll(step.crash)
         except CrashError:
             self.start()
-        except HttpkitError:
-            pass
+        except HttpkitError as error:
+            self.memory.remember([], self.source.failed(self.memory.position, error))
 
     def poll(self, crash: int | None = None) -> None:
         """Read, deliver and remember; die after having delivered the batch of this number."""
@@ -188,11 +207,14 @@ class Consumer:
         """Poll, without faults, until all up to a second was read."""
         self.api.faults = frozenset()
         self.api.second = max(self.api.second, second)
+        while not self._is_done(BEGIN + timedelta(seconds=second)):
+            # A gap is tried again after an hour, and then less and less often.
+            self.api.second += 90_000 if self.memory.position.gaps else 60
+            self.take(Step(pause=0.0, faults=frozenset(), crash=None, restart=False))
+
+    def _is_done(self, until: datetime) -> bool:
         position = self.memory.position
-        while position.window or not position.watermark or position.watermark < BEGIN + timedelta(seconds=second):
-            self.api.second += 60
-            self.poll()
-            position = self.memory.position
+        return not (position.window or position.gaps or not position.watermark or position.watermark < until)
 
 
 @st.composite
@@ -214,12 +236,18 @@ steps = st.builds(
 
 
 @st.composite
-def sources(draw: st.DrawFn, events: Sequence[Event]) -> tuple[TimedApi, dict[str, Any]]:
+def sources(draw: st.DrawFn, events: Sequence[Event], style: Style) -> tuple[TimedApi, dict[str, Any]]:
     """An API, and settings that describe it truly."""
-    style: Style = draw(st.sampled_from(["link_header", "next_url", "cursor", "page", "offset"]))
     order: Order = draw(st.sampled_from(["newest first", "oldest first", "unsorted"]))
     api = TimedApi(
-        style=style, order=order, size=draw(st.integers(1, 6)), bounded=draw(st.booleans()), events=list(events)
+        style=style,
+        order=order,
+        size=draw(st.integers(1, 6)),
+        bounded=draw(st.booleans()),
+        events=list(events),
+        longest=draw(st.sampled_from([float("inf"), float("inf"), 1800.0])),
+        sick=draw(st.one_of(st.none(), st.none(), st.floats(0, 7200))),
+        well_at=draw(st.floats(0, 20_000)),
     )
     fields: dict[str, Any] = {
         "pagination": style,
@@ -235,12 +263,14 @@ def sources(draw: st.DrawFn, events: Sequence[Event]) -> tuple[TimedApi, dict[st
     return api, fields
 
 
-@given(st.data(), histories(), steps, st.lists(steps, max_size=8))
-@settings(max_examples=300)
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("style", ["link_header", "next_url", "cursor", "page", "offset"])
+@given(data=st.data(), events=histories(), first=steps, history=st.lists(steps, max_size=8))
+@settings(max_examples=200)
 def test_every_record_is_delivered_once_whatever_befalls_the_polls(
-    data: st.DataObject, events: list[Event], first: Step, history: list[Step]
+    style: Style, data: st.DataObject, events: list[Event], first: Step, history: list[Step]
 ) -> None:
-    api, fields = data.draw(sources(events))
+    api, fields = data.draw(sources(events, style))
     with tempfile.TemporaryDirectory() as folder:
         bounds = {"since_parameter": "since", "until_parameter": "until" if api.bounded else ""}
         consumer = Consumer(api=api, folder=Path(folder), bounds=bounds, fields=fields)

@@ -1,6 +1,5 @@
 """Which span of time each poll asks for, and when the next one begins."""
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -9,11 +8,11 @@ from typing import Any
 import pytest
 
 from httpkit.client import Client
-from httpkit.clocks import Clocks
 from httpkit.errors import HttpkitError, SettingsError, UnavailableError
 from httpkit.freshness import SeenKeys
 from httpkit.source import Source
 from httpkit.values import Position
+from tests.core.clocks import Clock
 from tests.core.polls import get, in_turn, page, poll, source_of
 from tests.fake_api import Answer, Asked, FakeApi
 
@@ -21,26 +20,10 @@ NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
 BOUNDS = {"since_parameter": "since", "until_parameter": "until"}
 
 
-class Clock:
-    """A clock that the test turns."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def turn(self, **span: float) -> None:
-        """Let time pass, or go back."""
-        self.now += timedelta(**span)
-
-    @property
-    def clocks(self) -> Clocks:
-        """The clock as a source takes it."""
-        return Clocks(monotonic=time.monotonic, now=lambda: self.now)
-
-
 @pytest.fixture
 def clock() -> Clock:
     """A clock that stands at noon."""
-    return Clock()
+    return Clock(NOON)
 
 
 def windowed(api: FakeApi, client: Client, clock: Clock, **fields: Any) -> Source:

@@ -13,7 +13,7 @@ from sekoia_automation.exceptions import SendEventError
 from testhttp_modules.health import Health
 from testhttp_modules.models import TesthttpModuleConfiguration, TriggerConfiguration
 from testhttp_modules.playbook_runs import Run
-from testhttp_modules.reading import readings_of
+from testhttp_modules.reading import Reading, readings_of
 from testhttp_modules.rounds import Host
 from testhttp_modules.watching import Watch
 from tests.core.clients import local_client
@@ -78,15 +78,22 @@ class Watched:
         self._configuration = TriggerConfiguration.model_validate(
             {"url": url, "polling_interval": AT_ONCE, **configuration}
         )
-        self._options: dict[str, Any] = {}
+        self._stop = threading.Event()
+        self._readings: list[Reading] = []
         self.restart()
 
     def restart(self, **options: Any) -> None:
         """As after the end of the process; the options are those of a watch."""
+        self.close()
         client = local_client()
-        readings = readings_of("trigger", ACCOUNT, self._configuration, client, self.folder)
-        host = Host(component=self.component, health=Health(self.component), stop=threading.Event())
-        self._watch = Watch(self._configuration, readings, self.platform, host, **options)
+        self._readings = readings_of("trigger", ACCOUNT, self._configuration, client, self.folder, stop=self._stop)
+        host = Host(component=self.component, health=Health(self.component), stop=self._stop)
+        self._watch = Watch(self._configuration, self._readings, self.platform, host, **options)
+
+    def close(self) -> None:
+        """The end of the process, of which nothing holds the memory any more."""
+        for reading in self._readings:
+            reading.memory.close()
 
     def poll(self) -> str:
         """One poll."""

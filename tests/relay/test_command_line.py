@@ -46,10 +46,10 @@ def test_an_unknown_command_lists_the_known_ones() -> None:
     result = relay("runn")
 
     assert result.exit_code == 2
-    assert "No such command 'runn'. Known commands: serve, run, demo." in result.stderr
+    assert "No such command 'runn'. Known commands: serve, run, preview, demo, quarantine." in result.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "run", "demo"])
+@pytest.mark.parametrize("command", ["serve", "run", "preview", "demo", "quarantine"])
 def test_the_help_names_every_command(command: str) -> None:
     result = relay("--help")
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ def open_memory(folder: Path, **settings: Any) -> Memory:
     return Memory(folder, source="https://api.example.com/items", **settings)
 
 
+def forget_all_but(memory: Memory, shown: Sequence[bytes]) -> None:
+    """A window is read that shows only these records, and then another one begins."""
+    memory.seen.begin("an earlier window")
+    memory.seen.begin("the last window")
+    memory.seen.show(shown)
+    memory.seen.begin("the next window")
+    memory.close_poll()
+
+
 def known_to(memory: Memory, among: Sequence[bytes] = tuple(keys(*range(10)))) -> list[bytes]:
     """Which of some keys a memory knows; it must know no others."""
     known = [key for key in among if key in memory.seen]
@@ -27,12 +37,13 @@ def known_to(memory: Memory, among: Sequence[bytes] = tuple(keys(*range(10)))) -
 
 def remembered(folder: Path, among: Sequence[bytes] = tuple(keys(*range(10)))) -> list[bytes]:
     """Which of some keys a restart finds; it must find no others."""
-    return known_to(open_memory(folder), among)
+    with closing(open_memory(folder)) as memory:
+        return known_to(memory, among)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     """All files of a memory."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
 
 
 def newest(folder: Path) -> Path:

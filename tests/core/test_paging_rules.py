@@ -1,0 +1,60 @@
+"""Paging tells which of its rules ended the pages."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from httpkit.pagination import Paging
+from httpkit.paging_styles import PagingSettings
+from httpkit.values import OpenWindow, Page, Request, Response
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CURSOR = {"pagination": "cursor", "next_path": "next"}
+
+
+def paging_of(**settings: Any) -> Paging:
+    """The paging of a plain request."""
+    request = Request(method="GET", url="https://api.example.com/items")
+    return Paging(
+        PagingSettings(**settings), lambda _scope, _follows: request, window=OpenWindow(since=NOW, until=NOW)
+    )
+
+
+def page_of(*records: int, **content: Any) -> Page:
+    """A page with these records."""
+    response = Response(
+        status=200, reason="OK", url="https://api.example.com/items", headers={}, body=b"", elapsed=0, received_at=NOW
+    )
+    request = Request(method="GET", url=response.url)
+    return Page(request=request, response=response, content=content, records=records)
+
+
+@pytest.mark.parametrize(
+    ("settings", "page", "rule"),
+    [
+        ({}, page_of(1), "no pagination"),
+        ({"pagination": "page"}, page_of(), "empty page"),
+        ({"pagination": "page", "page_size": 2}, page_of(1), "short page"),
+        ({"pagination": "page", "total_path": "total"}, page_of(1, total=1), "total reached"),
+        ({"pagination": "page"}, replace(page_of(1), all_repeats=True), "all records repeat"),
+        ({"pagination": "page", "has_more_path": "more"}, page_of(1, more=False), "has_more_path is false"),
+        (CURSOR, page_of(1), "no next page named"),
+        ({"pagination": "link_header"}, page_of(1), "no next page named"),
+        (CURSOR, page_of(1, next="b"), ""),
+    ],
+)
+def test_the_rule_that_ended_the_pages_is_told(settings: dict[str, Any], page: Page, rule: str) -> None:
+    paging = paging_of(**settings)
+
+    assert paging.advance(page) == (not rule)
+    assert paging.ended_by == rule
+
+
+def test_a_loop_is_told() -> None:
+    paging = paging_of(**CURSOR)
+
+    assert paging.advance(page_of(1, next="a"))
+    assert not paging.advance(page_of(2, next="a"))
+    assert paging.ended_by == "the next request was already sent"
