@@ -104,8 +104,9 @@ def test_a_refusal_is_one_critical_line_and_nothing_is_sent_any_more(scene: Scen
 
 def test_after_a_refusal_a_restart_sends_the_same_entries(scene: Scene) -> None:
     scene.entries, scene.callback.answers = [entry(1)], [Answer(status=403)]
-    scene.start()
+    refused = scene.start()
     eventually(lambda: scene.callback.logged("critical"), "the refusal is told")
+    assert refused.stop()[1] < 2
     scene.entries = []
     scene.start()
     eventually(lambda: len(scene.callback.runs) == 2, "the entry is sent again")
