@@ -12,11 +12,16 @@ from httpkit.freshness import key_of_identity
 from httpkit.numbering import number_of_key
 from httpkit.values import JsonValue, Response
 
+# The groups are atomic, so that no body makes the search for its root take long.
 _ROOT = re.compile(
-    rb"(\xef\xbb\xbf)?\s*(<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*(\[.*?\]\s*)?>\s*)*<(rss|(\w+:)?feed|rdf:RDF)[\s>/]",
+    rb"(\xef\xbb\xbf)?\s*((?><\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(\[.*?\]\s*)?>)\s*)*+"
+    rb"<(rss|(\w+:)?feed|rdf:RDF)[\s>/]",
     re.DOTALL | re.IGNORECASE,
 )
-_END = re.compile(rb"(</(rss|(\w+:)?feed|rdf:RDF)\s*>|/>)\s*(<!--.*?-->\s*)*$", re.DOTALL | re.IGNORECASE)
+_END = re.compile(
+    rb"(</(rss|(\w+:)?feed|rdf:RDF)\s*>|/>)\s*+((?><!--.*?-->)\s*+)*+$",
+    re.DOTALL | re.IGNORECASE,
+)
 _END_BYTES = 4096
 
 

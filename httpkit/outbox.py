@@ -114,6 +114,8 @@ class Outbox:
         while files and taken >= files[0].count:
             taken -= files[0].count
             files = files[1:]
+        if not files:
+            self._read = "", ()
         self._note(files=files, taken=taken, run=0)
 
     def tell_overdue(self) -> None:

@@ -1,5 +1,6 @@
 """RSS and Atom feeds are read as entries where that is wanted, and as XML where it is not."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,6 +99,15 @@ def test_the_number_of_an_entry_depends_on_its_identity_alone() -> None:
 )
 def test_a_feed_is_known_by_its_root(body: bytes, expected: bool) -> None:
     assert is_feed(body) is expected
+
+
+@pytest.mark.parametrize("part", [b"<!--a-->", b"<?a?>", b"<!DOCTYPE a>", b"<!DOCTYPE a [", b"<!--", b" "])
+def test_no_body_makes_the_search_for_its_root_take_long(part: bytes) -> None:
+    start = time.monotonic()
+    assert not is_feed(part * 20_000 + b"<items/>")
+    with pytest.raises(ValueError, match="without its end"):
+        feed_records(answer(RSS[:-20] + b"</rss" + part * 500))
+    assert time.monotonic() - start < 2
 
 
 def test_a_feed_is_xml_like_any_other_unless_feeds_are_wanted() -> None:

@@ -1,8 +1,10 @@
 """The trigger and the platform: what a real main.py sends, and what it does when it is refused, held up or killed."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +64,11 @@ class Scene:
         self._callback_url = f"{server.url}/callback"
         api.handler = lambda _: Answer(json=list(self.entries))
 
-    def start(self, **configuration: Any) -> Started:
+    def start(self, environment: dict[str, str] | None = None, **configuration: Any) -> Started:
         """Start the trigger."""
         settings = {"url": self._url, "polling_interval": 0.01, **configuration}
-        return self._platform.start("NewEntriesTrigger", settings, URL_CALLBACK=self._callback_url)
+        values = {"URL_CALLBACK": self._callback_url, **(environment or {})}
+        return self._platform.start("NewEntriesTrigger", settings, **values)
 
 
 @pytest.fixture
@@ -87,6 +90,19 @@ def test_the_runs_of_a_long_list_appear_on_the_page_of_the_relay_in_order(platfo
 
     assert [run["name"] for run in shown["playbook_runs"]] == ["Pushing 1 new entries"] + ["Pushing 2 new entries"] * 3
     assert platform.playbook_runs() == [{"entries": entries[place : place + 2]} for place in range(0, 7, 2)]
+
+
+def test_a_silent_source_is_not_a_dead_trigger(scene: Scene) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    scene.start(environment={"LIVENESS_PORT": str(port)})
+    eventually(lambda: any("0 new entries sent" in line for line in scene.callback.logged("info")), "a poll")
+    health = requests.get(f"http://127.0.0.1:{port}/health", timeout=10)
+
+    assert health.status_code == 200
+    context = health.json()
+    assert context["seconds_without_events_threshold"] == 0
+    assert datetime.now(UTC) - datetime.fromisoformat(f"{context['last_heartbeat']}+00:00") < timedelta(seconds=10)
 
 
 def test_a_refusal_is_one_critical_line_and_nothing_is_sent_any_more(scene: Scene) -> None:
