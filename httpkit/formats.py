@@ -14,6 +14,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from httpkit.documents import decode_json
+from httpkit.feeds import feed_records, is_feed
 from httpkit.text import text_of
 from httpkit.values import JsonValue, Response
 
@@ -32,12 +33,13 @@ _TYPES: Mapping[str, Format] = {
 }
 
 
-def decode(response: Response, expected: Format, *, limit: int) -> JsonValue:
+def decode(response: Response, expected: Format, *, limit: int, feeds: bool = False) -> JsonValue:
     """Decode the body of an answer.
 
     Args:
         expected: `auto` goes by the content type, and takes several JSON values on lines of their own as JSON lines.
         limit: bytes that a compressed body may grow to.
+        feeds: are RSS and Atom feeds, where `auto` or `xml` is expected, read as their entries?
 
     Returns:
         The JSON document; for the other formats the list of records. None for an empty body.
@@ -52,6 +54,8 @@ def decode(response: Response, expected: Format, *, limit: int) -> JsonValue:
         raise ValueError("it is an HTML page")
     if body is not response.body:
         response = replace(response, body=body)
+    if feeds and expected in {"auto", "xml"} and is_feed(body):
+        return feed_records(response)
     kind = kind_of(response) if expected == "auto" else expected
     if kind == "auto":
         return _json_or_lines(body)

@@ -6,6 +6,7 @@ A folder holds, for one source:
   turns: the older one is overwritten, so that a valid one is there at any moment. A state names the key files that
   belong to it and holds the newest keys itself; writing it is the commit of everything before.
 * ``keys-<number>-<owner>``: keys of delivered records, 16 bytes each; what a state names of them never changes.
+* ``outbox-<number>-<owner>``: entries that wait to be sent, for sources that have an outbox; they never change.
 * ``quarantine/<key>-<digest>.json``: events that cannot be delivered, each with its reason.
 * ``lock``: held by the process that reads the source.
 
@@ -28,6 +29,7 @@ from httpkit.folders import Folder, OvertakenError, failures, failures_named
 from httpkit.freshness import KEY_BYTES, SeenKeys
 from httpkit.key_files import DamagedError, KeyFiles
 from httpkit.object_folder import ObjectFolder
+from httpkit.outbox_state import OutboxState
 from httpkit.quarantine import FOLDER as QUARANTINE
 from httpkit.quarantine import Quarantine
 from httpkit.state_document import KeyFile, State, decode_state, encode_state
@@ -38,6 +40,7 @@ _DOCUMENTS = ("state.json", "state.previous.json")
 _TAKE_OVERS = 5
 """Tries to take over from a process that goes on writing."""
 
+_PIECE_BYTES = 1024 * 1024
 _FORGOTTEN_SHARE = 0.25
 """The files are written again once they hold more forgotten keys than this share of the others."""
 
@@ -100,25 +103,57 @@ class Memory:
         """How far the source was read."""
         return self._state.position
 
-    def remember(self, keys: Sequence[bytes], position: Position | None = None) -> None:
+    @property
+    def outbox(self) -> OutboxState:
+        """What waits to be sent."""
+        return self._state.outbox
+
+    def remember(
+        self, keys: Sequence[bytes], position: Position | None = None, outbox: OutboxState | None = None
+    ) -> None:
         """Make keys, and a position, durable together; returns when a crash can no longer lose them.
 
         Args:
             position: None leaves it as it is.
+            outbox: as `position`; becomes durable together with them.
 
         Raises:
             UnavailableError: they could not be written; nothing is remembered.
             SettingsError: another process has changed the memory.
         """
         position = position or self._state.position
-        if not keys and position == self._state.position:
+        outbox = outbox or self._state.outbox
+        if not keys and (position, outbox) == (self._state.position, self._state.outbox):
             return
         with self._changing() as number:
             files, tail = self._state.key_files, b"".join((self._state.tail, *keys))
             if len(tail) > self._folder.tail_keys * KEY_BYTES:
                 files, tail = self._key_files.add(files, tail, number), b""
-            self._commit(number, files, tail, position)
+            self._commit(number, files, tail, position, outbox)
         self.seen.add(keys)
+
+    def add_file(self, content: bytes) -> str:
+        """Write a file of the outbox, which counts once an outbox that names it is remembered; its name.
+
+        Raises:
+            UnavailableError: it could not be written.
+        """
+        with self._changing() as number:
+            name = f"outbox-{number:08d}-{self._owner}"
+            self._folder.write(name, [content])
+        return name
+
+    def read_file(self, name: str) -> bytes | None:
+        """The content of a file of the outbox, None when there is none.
+
+        Raises:
+            UnavailableError: it could not be read.
+        """
+        with failures_named(f"the memory in {self._path}"):
+            try:
+                return b"".join(self._folder.pieces(name, _PIECE_BYTES))
+            except FileNotFoundError:
+                return None
 
     def close_poll(self) -> None:
         """After a poll that was read to its end: forget keys beyond the limit that the API no longer shows.
@@ -226,9 +261,22 @@ class Memory:
                 "memory", f"another process reads the same source (it uses {self._path}, too); stop one of them"
             ) from error
 
-    def _commit(self, number: int, files: tuple[KeyFile, ...], tail: bytes, position: Position) -> None:
+    def _commit(
+        self,
+        number: int,
+        files: tuple[KeyFile, ...],
+        tail: bytes,
+        position: Position,
+        outbox: OutboxState | None = None,
+    ) -> None:
         state = msgspec.structs.replace(
-            self._state, next_number=number + 1, key_files=files, tail=tail, position=position, owner=self._owner
+            self._state,
+            next_number=number + 1,
+            key_files=files,
+            tail=tail,
+            position=position,
+            owner=self._owner,
+            outbox=outbox or self._state.outbox,
         )
         older = next(name for name in _DOCUMENTS if name != self._document)
         self._folder.replace(older, encode_state(state))
@@ -247,7 +295,7 @@ class Memory:
         """Remove what a crash, or a failure, left without a state that names it."""
         needed = self._state.file_names | (self._previous.file_names if self._previous else frozenset())
         names = self._folder.names()
-        self._remove(name for name in names if name.startswith("keys-") and name not in needed)
+        self._remove(name for name in names if name.startswith(("keys-", "outbox-")) and name not in needed)
         self._remove(name for name in names if name.endswith(HALF_WRITTEN))
         if not self._folder.is_shared:  # an object store never has half of a file
             below = self._folder.names(QUARANTINE)

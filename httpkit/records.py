@@ -15,11 +15,16 @@ from httpkit.values import JsonValue, Request, Response, SlicedRecord, value_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordSettings:
-    """Where the records are; the fields are those of the configuration, where each is explained."""
+    """Where the records are; the fields are those of the configuration, where each is explained.
+
+    Attributes:
+        feeds: are RSS and Atom feeds read as their entries, where no path says what the records are?
+    """
 
     response_format: Format = "auto"
     records_path: Sequence[str] = ()
     required_path: str = ""
+    feeds: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +65,7 @@ class RecordSelector:
         self._format: Format = settings.response_format
         self._limit = limit
         self._paths = [(path, compile_answer_path("records_path", path)) for path in settings.records_path if path]
+        self._feeds = settings.feeds and not self._paths
         self._required_path = settings.required_path
         self._required = compile_answer_path("required_path", settings.required_path or "@")
 
@@ -123,7 +129,7 @@ class RecordSelector:
 
     def _decoded(self, request: Request, response: Response) -> JsonValue:
         try:
-            return decode(response, self._format, limit=self._limit)
+            return decode(response, self._format, limit=self._limit, feeds=self._feeds)
         except ValueError as error:
             expected = {"auto": "JSON", "text": "text"}.get(self._format, self._format.upper())
             if response.body.lstrip()[:1] == b"<" and self._format != "xml":

@@ -9,6 +9,7 @@ import msgspec
 
 from httpkit.client import Client
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
+from httpkit.conditional import Conditions
 from httpkit.details import Details, DetailSettings
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.events import EventWriter
@@ -89,6 +90,7 @@ class Source:
         self._details = Details(settings.detail, settings.request, settings.scope, client, id_path=settings.id_path)
         self._sieve = Sieve(_sift_settings(settings), shaping.drops if settings.shaping.drop else None)
         self._token = _token_reader(settings)
+        self._conditions = _conditions(settings, self._templates)
         # Whatever is wrong with the paging settings shows now, not at the first poll.
         now = clocks.now()
         self._paging(self._windows.next_window(Position(), now), now, prepared={})
@@ -172,15 +174,17 @@ class Source:
     ) -> Iterator[Batch]:
         """The batches of a window, at most `pages` of them; `complete` says that the window is closed."""
         paging = self._paging(window, now, self._preparation.values(window, now))
-        # Windows overlap, so what an earlier one showed says nothing about the end of this one.
-        # The parts of a window that was halved are one window.
-        seen.begin(None if window.retried else window.rest or window.until)
         resumed = paging.resumed
-        page, selected = self._first_page(paging)
+        page, selected = self._first_page(paging, position)
         restarted = resumed and not paging.resumed
+        # What is unchanged shows again what it showed last. Otherwise windows overlap, so what an earlier one showed
+        # says nothing about the end of this one. The parts of a window that was halved are one window.
+        if not self._conditions.unchanged(page.response):
+            seen.begin(None if window.retried else window.rest or window.until)
         if window.cursor is not None and not paging.resumed:
             position = replace(position, token=None)
-        covered = None if window.retried else position.watermark
+        # What is read whole every time misses nothing, however late it comes.
+        covered = position.watermark if self._templates.asks_for_time and not window.retried else None
         pages_met: set[bytes] = set()
         for left in range(pages - 1, -1, -1):
             look = self._sieve.look(selected.records, selected.path_numbers)
@@ -240,10 +244,11 @@ class Source:
         style = self._settings.paging.pagination
         return style == "cursor" or (style in URL_STYLES and isinstance(token, str) and "://" in token)
 
-    def _first_page(self, paging: Paging) -> tuple[Page, Selected]:
+    def _first_page(self, paging: Paging, position: Position) -> tuple[Page, Selected]:
         """The page at which reading begins; a place that the server no longer knows is given up."""
+        request = self._conditions.asked(paging.request(), position)
         try:
-            return self._asked(paging.request(), chosen_by_api=paging.resumed)
+            return self._asked(request, chosen_by_api=paging.resumed)
         except RefusedError as error:
             if not (paging.resumed and error.status in _GONE):
                 raise
@@ -259,6 +264,9 @@ class Source:
 
     def _read(self, request: Request, answer: Callable[[], Response], *, chosen_by_api: bool) -> tuple[Page, Selected]:
         response = _answered(request, answer, chosen_by_api=chosen_by_api)
+        if self._conditions.unchanged(response):
+            selected = Selected(content=None, records=(), path_numbers=())
+            return Page(request=request, response=response, content=None, records=()), selected
         selected = self._selector.select(request, response)
         page = Page(request=request, response=response, content=selected.content, records=selected.records)
         return page, selected
@@ -268,6 +276,7 @@ class Source:
         token = self._token(page) if self._token and not window.retried else None
         if not is_nothing(token):
             position = replace(position, token=token)
+        position = self._conditions.after(position, page.response)
         _check_storable(page, (token, paging.place))
         if not more:
             return self._windows.closed(position, window)
@@ -345,6 +354,22 @@ def _slicer_for(settings: SourceSettings, added: Sequence[str]) -> Slicer | None
         added=added,
         in_answer=in_answer,
     )
+
+
+def _conditions(settings: SourceSettings, templates: RequestTemplates) -> Conditions:
+    """Conditions where one answer is all there is, and depends on nothing but the settings and what the server has."""
+    if (
+        settings.request.method != "get"
+        or settings.paging.pagination != "none"
+        or settings.prepare.prepare_url
+        or settings.resume == "token"
+        or settings.windows.only_in_window
+        or templates.asks_for_time
+        or not settings.deduplicate
+    ):
+        return Conditions()
+    # The values of the placeholders, which may be secrets, are not part of it.
+    return Conditions(repr(replace(settings, scope={})))
 
 
 def _check_tags(settings: SourceSettings) -> None:

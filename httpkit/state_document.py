@@ -6,6 +6,7 @@ from hashlib import blake2b
 import msgspec
 
 from httpkit.errors import SettingsError
+from httpkit.outbox_state import OutboxState
 from httpkit.values import Position
 
 FORMAT = 2
@@ -32,6 +33,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         next_number: grows with every commit, so of two states the one with the higher number is newer.
         tail: the newest keys, which are in no file yet, one after the other.
         owner: the start of the process that wrote it; "" when a version did that had no owners.
+        outbox: what waits to be sent, for sources whose entries do not go out at once.
     """
 
     source: str
@@ -40,11 +42,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     key_files: tuple[KeyFile, ...] = ()
     tail: bytes = b""
     owner: str = ""
+    outbox: OutboxState = OutboxState()
 
     @property
     def file_names(self) -> frozenset[str]:
         """The files that belong to it."""
-        return frozenset(file.name for file in self.key_files)
+        return frozenset({file.name for file in self.key_files} | {file.name for file in self.outbox.files})
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True):

@@ -196,6 +196,21 @@ class Gap:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Validators:
+    """What a server said of an answer, so that it can be asked whether there is another one by now.
+
+    Attributes:
+        etag: its ETag, "" for none.
+        last_modified: its Last-Modified, "" for none.
+        settings: digest of the settings with which it was read; with others it would be read differently.
+    """
+
+    etag: str
+    last_modified: str
+    settings: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Position:
     """How far a source was read.
 
@@ -209,6 +224,7 @@ class Position:
         overlap_seconds: the overlap in force, where it had to be shorter than configured; None is the configured one.
         identities: do all records have an identity? None before that is known.
         times: do all records have a time? None before that is known.
+        validators: of the last answer, for sources that can be asked whether anything has changed.
     """
 
     watermark: datetime | None = None
@@ -220,6 +236,7 @@ class Position:
     overlap_seconds: float | None = None
     identities: bool | None = None
     times: bool | None = None
+    validators: Validators | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

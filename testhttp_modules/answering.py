@@ -1,7 +1,6 @@
 """From an answer to the results of the action: text, JSON, an extracted value, or a file."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -15,11 +14,9 @@ from httpkit.text import encoding_of, is_text
 from httpkit.values import JsonValue
 from httpkit.values import Response as HttpResponse
 from testhttp_modules.models import Response
+from testhttp_modules.sendable import DEEPEST_JSON, is_flat_enough, sendable
 
 LARGEST_TEXT_BYTES = 1024 * 1024
-DEEPEST_JSON = 90
-"""Levels of nesting in the results; the SDK's encoder and others behind it give up on deeper values."""
-
 _NOT_JSON = object()
 
 
@@ -61,7 +58,7 @@ class Reading:
         if document is _NOT_JSON:
             raise UnexpectedShapeError(f"extract {self.extract!r} needs a JSON answer, and this one is not JSON")
         found = self._find(document)
-        if not _is_flat_enough(found):
+        if not is_flat_enough(found):
             raise UnexpectedShapeError(f"extract {self.extract!r} finds a value of more than {DEEPEST_JSON} levels")
         return found
 
@@ -88,49 +85,15 @@ def results_of(response: HttpResponse, reading: Reading, storage: Callable[[], P
     return Response(
         status_code=response.status,
         headers=redactor.clean_value(dict(response.headers)),
-        text=_sendable(redactor.clean(text)),
+        text=sendable(redactor.clean(text)),
         url=redactor.clean(response.url),
         reason=redactor.clean(response.reason),
         encoding=encoding,
         elapsed=round(response.elapsed, 3),
-        json_body=None if in_file or document is _NOT_JSON else _sendable(redactor.clean_value(document)),
-        extracted=_sendable(redactor.clean_value(extracted)),
+        json_body=None if in_file or document is _NOT_JSON else sendable(redactor.clean_value(document)),
+        extracted=sendable(redactor.clean_value(extracted)),
         file_path=_kept(response, storage()) if in_file else None,
     )
-
-
-def _sendable(value: JsonValue) -> JsonValue:
-    """The value without what the SDK refuses to send, which would cost the playbook all results.
-
-    Numbers that no JSON encoder takes become text, so that no digit is lost; lone surrogates become question marks.
-    """
-    if isinstance(value, dict):
-        return {_sendable(name): _sendable(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_sendable(part) for part in value]
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
-
-
-def _is_flat_enough(value: JsonValue) -> bool:
-    """Has the value no more levels than can be sent on? It is walked level by level, not by recursion."""
-    level = [value]
-    for _ in range(DEEPEST_JSON):
-        level = [part for container in level for part in _parts(container)]
-        if not level:
-            return True
-    return False
-
-
-def _parts(value: JsonValue) -> Iterable[JsonValue]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _document(response: HttpResponse) -> object:
@@ -142,7 +105,7 @@ def _document(response: HttpResponse) -> object:
         document = decode_json(response.body)
     except ValueError:
         return _NOT_JSON
-    return document if _is_flat_enough(document) else _NOT_JSON
+    return document if is_flat_enough(document) else _NOT_JSON
 
 
 def _kept(response: HttpResponse, folder: Path) -> str:

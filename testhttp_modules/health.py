@@ -31,12 +31,15 @@ class Health:
         self._log = log
         self._troubles: dict[str, _Trouble] = {}
 
-    def begins(self, what: str, reason: str, *, state: State = "degraded", silent: bool = False) -> None:
+    def begins(
+        self, what: str, reason: str, *, state: State = "degraded", level: str = "error", silent: bool = False
+    ) -> None:
         """A trouble is there; only a new one, or one with another reason, is logged.
 
         Args:
             what: what is in trouble, for the log.
             reason: one sentence, without secrets.
+            level: of the line that tells of it.
             silent: does somebody else log it?
         """
         known = self._troubles.get(what)
@@ -45,7 +48,7 @@ class Health:
         since = known.since if known else datetime.now(UTC)
         self._troubles[what] = _Trouble(state=state, reason=reason, since=since, silent=silent)
         if not silent:
-            self._log.log(f"{what} failed: {reason}", level="error")
+            self._log.log(f"{what} failed: {reason}", level=level)
 
     def ends(self, what: str) -> None:
         """The trouble is over, if there was any."""

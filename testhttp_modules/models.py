@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from sekoia_automation.connector import DefaultConnectorConfiguration
 
 from testhttp_modules.manifests import ManifestModel, secret
@@ -241,6 +241,28 @@ class TriggerConfiguration(SourceConfiguration):
     url: Url = Field(..., description="URL whose new entries start playbook runs")
     authenticate: bool = Field(False, description="Send the credentials of the account")
     polling_interval: float = Field(60, gt=0, description="Polling interval in minutes")
+    first_poll: Literal["all", "none"] = Field(
+        "all",
+        description="Do the entries that are there at first start playbook runs, or are they only remembered?",
+    )
+    max_entries_per_run: int = Field(
+        100, ge=1, description="Most entries that one playbook run starts with; more become several runs"
+    )
+    max_runs_per_poll: int = Field(
+        10,
+        ge=1,
+        description="Most playbook runs started per poll; what is left waits for the next polls, oldest first",
+    )
+    value_path: str = Field(
+        "",
+        description=(
+            "JMESPath of an entry's content, for records that are not entries already; identity and time are then "
+            "those of id_path and timestamp_path"
+        ),
+    )
+    expected_update_hours: float = Field(
+        0, ge=0, description="Hours after which a source without a new entry is worth a warning; 0 never warns"
+    )
 
 
 class Entry(ManifestModel):
@@ -251,12 +273,29 @@ class Entry(ManifestModel):
     id: int = Field(..., description="Identity of the entry")
     value: str = Field(..., description="Content of the entry")
     timestamp: int = Field(..., description="Moment of the entry, in seconds since 1970")
+    data: dict[str, Any] | None = Field(None, description="The record of the source, where it holds more than that")
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _present(serialize(self))
 
 
 class NewEntries(ManifestModel):
     """What a playbook run of the trigger starts with."""
 
     entries: list[Entry] = Field(..., description="Entries that no earlier run received, in the order of the source")
+    file_path: str | None = Field(
+        None, description="File with the entries and their data, in the storage of the run, when they are too large"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _present(serialize(self))
+
+
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an object without those that it has nothing for."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 class RequestArguments(ManifestModel):

@@ -44,7 +44,7 @@ class Host:
         Raises:
             Stopped: the component has to end before the disk takes it.
         """
-        self._until_written(reading, lambda: reading.memory.remember(keys, position))
+        self.until_written(reading, lambda: reading.memory.remember(keys, position))
 
     def quarantine(self, reading: Reading, key: bytes, event: str, reason: str) -> None:
         """Put an event aside that can never be delivered, for a person to look at.
@@ -52,11 +52,16 @@ class Host:
         Raises:
             Stopped: the component has to end before the disk takes it.
         """
-        self._until_written(reading, lambda: reading.memory.quarantine(key, event, reason))
+        self.until_written(reading, lambda: reading.memory.quarantine(key, event, reason))
         metrics.quarantined().inc()
         self.component.log(f"An event was put into quarantine: {reason} ({key.hex()})", level="warning")
 
-    def _until_written(self, reading: Reading, write: Callable[[], None]) -> None:
+    def until_written(self, reading: Reading, write: Callable[[], None]) -> None:
+        """Change the memory of a stream, for as long as that takes.
+
+        Raises:
+            Stopped: the component has to end before the disk takes it.
+        """
         what = f"The memory of {reading.title.lower()}"
         while True:
             try:

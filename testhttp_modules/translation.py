@@ -31,6 +31,7 @@ from testhttp_modules.models import (
     SourceConfiguration,
     TesthttpConnectorConfiguration,
     TesthttpModuleConfiguration,
+    TriggerConfiguration,
 )
 
 _GROUPS = frozenset({"request", "paging", "records", "windows", "shaping", "prepare", "detail", "scope"})
@@ -74,7 +75,8 @@ def source_settings(
             **own,
             "request": RequestSettings(**request),
             "paging": PagingSettings(**_same(PagingSettings, configuration)),
-            "records": RecordSettings(**records),
+            # For the connector feeds are XML like any other.
+            "records": RecordSettings(**records, feeds=isinstance(configuration, TriggerConfiguration)),
             "windows": WindowSettings(**_same(WindowSettings, configuration)),
             "prepare": PrepareSettings(**prepare),
             "detail": DetailSettings(**detail),

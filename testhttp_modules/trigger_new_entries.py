@@ -1,29 +1,33 @@
-"""The trigger: entries that were not there before start a playbook run, and are remembered once it was accepted."""
+"""The trigger as the platform runs it: its life, its log, and the one request that starts a playbook run."""
 
 from typing import Any
 
-from pydantic import ValidationError
+from requests import RequestException, Response
 from sekoia_automation.trigger import Trigger
 
-from httpkit.documents import encode_json
+from httpkit.files import write_whole
 from httpkit.redaction import without_query
-from httpkit.stopping import run_until_stopped
-from httpkit.values import Batch, Record
 from testhttp_modules import TesthttpModule
 from testhttp_modules.account import absolute_url, account_client
 from testhttp_modules.health import Health
 from testhttp_modules.masking import mask_logging, mask_source
-from testhttp_modules.models import Entry, NewEntries, TriggerConfiguration
+from testhttp_modules.models import NewEntries, TriggerConfiguration
+from testhttp_modules.playbook_runs import FILE_NAME, Run
 from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report, when_available
-from testhttp_modules.reading import Reading, announce, readings_of
-from testhttp_modules.rounds import Delivery, Host, poll_all
-from testhttp_modules.translation import sentence
+from testhttp_modules.reading import announce, readings_of
+from testhttp_modules.rounds import Host
+from testhttp_modules.watching import Watch
+
+_LAST_ATTEMPT = 10
+"""After this one the SDK gives up; its own pauses are up to nine minutes long and do not end when it is stopped."""
 
 
 class NewEntriesTrigger(Trigger):
     """Starts a playbook run with the entries of a URL that no earlier run received."""
 
     description = "Start a playbook run when new entries appear at a URL"
+    # A silent source is not a dead trigger: life is shown by heartbeats, not by events.
+    seconds_without_events = 0
     last_heartbeat_threshold = DEAD_AFTER_SECONDS
 
     module: TesthttpModule
@@ -33,6 +37,7 @@ class NewEntriesTrigger(Trigger):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.health = Health(self)
+        self._request_id = ""
 
     def execute(self) -> None:
         """Start, once both configurations are readable; the SDK loads them where an error ends the process."""
@@ -67,44 +72,33 @@ class NewEntriesTrigger(Trigger):
             self._stop_event,
         )
         host = Host(component=self, health=self.health, stop=self._stop_event)
-        delivery = Delivery(
-            prepare=lambda reading, batch: batch,
-            deliver=lambda reading, batch, whole: self._send(reading, whole, host),
-        )
-
-        def poll() -> str:
-            tally = poll_all(readings, delivery, host)
-            return f"{tally.delivered} new entries sent{tally.left_out}"
+        watch = Watch(configuration, readings, self._start_run, host)
 
         self.log(f"Start watching {without_query(url)}", level="info")
         announce(readings, self)
 
-        run_every(configuration.polling_interval, poll, self, self._stop_event)
+        run_every(configuration.polling_interval, watch.poll, self, self._stop_event)
 
-    def _send(self, reading: Reading, batch: Batch, host: Host) -> int:
-        """Start a run with the new entries of a page and remember them; how many there were."""
-        entries: list[Entry] = []
-        keys: list[bytes] = []
-        for record in batch.records:
-            found = self._entries(reading, record, host)
-            entries += found
-            if record.remember:
-                keys.append(record.key)
-        if entries:
-            event = NewEntries(entries=entries)
-            name = f"Pushing {len(entries)} new entries"
-            # The SDK repeats a send for many minutes and would not notice that it has to stop.
-            run_until_stopped(lambda: self.send_event(event_name=name, event=event), self._stop_event)
-        host.remember(reading, keys, batch.position)
-        return len(entries)
+    def _start_run(self, run: Run) -> None:
+        """Start a playbook run with one try.
 
-    def _entries(self, reading: Reading, record: Record, host: Host) -> list[Entry]:
-        """The entries of a record; one that does not fit goes to quarantine."""
-        entries: list[Entry] = []
-        for value in reading.source.events(record):
-            try:
-                entries.append(Entry.model_validate(value))
-            except ValidationError as error:
-                reason = sentence(error)
-                host.quarantine(reading, record.key, encode_json(value).decode(), reason)
-        return entries
+        Raises:
+            SendEventError: the platform has not accepted it.
+            UnavailableError: its file could not be written.
+        """
+        if run.directory:
+            write_whole(self.data_path / run.directory / FILE_NAME, run.file)
+        self._request_id = run.request_id
+        self.send_event(
+            event_name=run.name, event=run.event, directory=run.directory or None, remove_directory=bool(run.directory)
+        )
+
+    def _send_request(self, data: dict[str, Any], verb: str = "POST", attempt: int = _LAST_ATTEMPT) -> Response:
+        """Send an event once, under the identity of its entries instead of a random one."""
+        answer: Response = super()._send_request({**data, "request_id": self._request_id}, verb, attempt=attempt)
+        return answer
+
+    def _log_request_error(self, exception: RequestException) -> None:
+        """Tell of a request of the SDK that failed; of those that start runs it is told elsewhere, and once."""
+        if exception.request is None or exception.request.url != self.callback_url:
+            super()._log_request_error(exception)
