@@ -123,6 +123,8 @@ class Source:
         begun = self._clocks.now()
         if len(position.gaps) >= MOST_GAPS:
             position = yield from self._retry_gaps(seen, position)
+            if position.not_before and position.not_before > begun:
+                return
         pages = self._settings.max_pages
         goes_on = True
         while goes_on:
