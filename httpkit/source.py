@@ -296,7 +296,7 @@ def _check_storable(page: Page, value: JsonValue) -> None:
     except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError):
         raise UnexpectedShapeError(
             f"{named(page.request)}: the token of the next page cannot be remembered, because it holds half of a "
-            "character or a number of more than 64 bits; check next_path and resume_path"
+            "character (a lone surrogate); check next_path and resume_path"
         ) from None
 
 

@@ -180,14 +180,15 @@ def test_a_page_that_is_gone_restarts_the_window(api: FakeApi, client: Client) -
     assert polls(source_of(client, get(api.url), **fields), 2) == [[1], [2]]
 
 
+@pytest.mark.parametrize("token", ['"\\ud83d"', '{"after":["\\udc00"]}'])
 @pytest.mark.parametrize(
     "fields", [{}, {"resume": "token"}, {"pagination": "page", "next_path": "", "resume": "token"}]
 )
 def test_a_token_that_cannot_be_remembered_is_refused_before_its_page_is_given(
-    api: FakeApi, client: Client, fields: dict[str, Any]
+    api: FakeApi, client: Client, fields: dict[str, Any], token: str
 ) -> None:
-    """Half of a character has no form in UTF-8; a page that is given again and again would be delivered each time."""
-    body = b'{"items":[{"id":1}],"next":"\\ud83d"}'
+    """A page whose position cannot be written down would be delivered again and again."""
+    body = f'{{"items":[{{"id":1}}],"next":{token}}}'.encode()
     api.handler = lambda _: Answer(body=body, headers={"Content-Type": "application/json"})
     settings = {"pagination": "cursor", "next_path": "next", "resume_path": "next", **fields}
     given = []
