@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urldefrag, urljoin
 
 import requests
 import urllib3
+from requests.cookies import extract_cookies_to_jar
 
 from httpkit.auth import Credentials, Flow
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
@@ -109,6 +111,7 @@ class Client:
         self._jitter = jitter
         self._pace = Pace(settings.requests_per_minute)
         self._session = _new_session(settings)
+        self._cookies = _Cookies()
         self._caller = Caller(self._stop)
 
     def send(self, request: Request) -> Response:
@@ -169,7 +172,7 @@ class Client:
 
     def _follow(self, request: Request) -> Response:
         # Cookies carry a redirect to its end; kept longer they would be hidden credentials with rules of their own.
-        self._session.cookies.clear()
+        self._cookies.jar.clear()
         for _ in range(MAX_REDIRECTS + 1):
             response = self._prove(request)
             target = response.headers.get("location")
@@ -260,6 +263,7 @@ class Client:
                 verify=self._settings.tls.verify_tls,
                 proxies={"http": self._settings.proxy, "https": self._settings.proxy} if self._settings.proxy else {},
             ) as answer:
+                extract_cookies_to_jar(self._cookies.jar, prepared, answer.raw)  # type: ignore[no-untyped-call]  # not typed there
                 with watched(answer.raw):
                     body = self._read(answer, request, start)
                 _check_head(answer, body)
@@ -283,7 +287,12 @@ class Client:
         if problem := bad_header(headers):
             raise SettingsError("headers", problem)
         plain = requests.Request(
-            request.method, request.url, headers=headers, params=query_pairs(request.params), data=body
+            request.method,
+            request.url,
+            headers=headers,
+            params=query_pairs(request.params),
+            data=body,
+            cookies=self._cookies.jar,
         )
         try:
             return self._session.prepare_request(plain)
@@ -328,6 +337,13 @@ class FailedExchangeError(Exception):
         self.never_opened = never_opened
 
 
+class _Cookies(threading.local):
+    """The cookies of the request under way in each thread: several may be, and none may clear those of another."""
+
+    def __init__(self) -> None:
+        self.jar = requests.cookies.RequestsCookieJar()
+
+
 class _PlainSession(requests.Session):
     """A session that leaves redirects alone: even when told not to follow one, it would read its whole body."""
 
@@ -346,6 +362,7 @@ def _new_session(settings: ClientSettings) -> requests.Session:
     session = _PlainSession()
     # The environment must not add credentials (netrc), proxies or another trust store.
     session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers = requests.structures.CaseInsensitiveDict(
         {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
     )

@@ -125,6 +125,8 @@ class Source:
         begun = self._clocks.now()
         if len(position.gaps) >= MOST_GAPS:
             position = yield from self._retry_gaps(seen, position)
+            if position.not_before and position.not_before > begun:
+                return
         pages = self._settings.max_pages
         goes_on = True
         while goes_on:
@@ -302,7 +304,8 @@ def _check_storable(page: Page, value: JsonValue) -> None:
         msgspec.json.encode(value)
     except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError):
         raise UnexpectedShapeError(
-            f"{named(page.request)}: the token of the next page is no text (a lone surrogate); check next_path"
+            f"{named(page.request)}: the token of the next page cannot be remembered, because it holds half of a "
+            "character (a lone surrogate); check next_path and resume_path"
         ) from None
 
 

@@ -44,6 +44,22 @@ def test_what_is_no_time_is_none(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ("0001-01-01T00:00:00+0200", "%Y-%m-%dT%H:%M:%S%z"),
+        ("9999-12-31T23:59:59-0200", "%Y-%m-%dT%H:%M:%S%z"),
+        ("0001-01-01T00:00:00+02:00", "auto"),
+        ("9999-12-31T23:59:59-02:00", "iso8601"),
+        *((number, form) for number in (10**400, -(10**400)) for form in ("auto", "epoch", "epoch_ms")),
+        ("1" * 400, "auto"),
+        ("1" * 400, "epoch_ms"),
+    ],
+)
+def test_a_time_that_no_calendar_holds_is_none(value: Any, form: str) -> None:
+    assert event_moment(value, form) is None
+
+
+@pytest.mark.parametrize(
     ("form", "text"),
     [
         ("iso8601", "2026-02-25T06:13:20Z"),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httpkit.client import Client
+from httpkit.errors import UnexpectedShapeError
 from httpkit.events import EventWriter
 from httpkit.freshness import SeenKeys
 from httpkit.shaping import Shaping, ShapingSettings
@@ -97,6 +98,7 @@ def test_a_record_that_is_only_passed_on_is_not_decoded(api: FakeApi, client: Cl
         ('{"id":1,"inner":{"source":"x"}}', {"id": 1, "inner": {"source": "x"}, "source": "testhttp"}),
         ("{}", {"source": "testhttp"}),
         ("{ }", {"source": "testhttp"}),
+        ("{      }", {"source": "testhttp"}),
         ('{"":0}', {"": 0, "source": "testhttp"}),
         ('{"vendor":"old"}', {"vendor": "new", "source": "testhttp"}),
     ],
@@ -133,6 +135,46 @@ def test_records_are_decoded_where_a_setting_looks_into_them(
     ((record, _),) = cut(api, client, b'{"items":[{"id":1}]}', max_pages=1, **fields)
 
     assert not is_cut(record)
+
+
+LONE = pytest.mark.parametrize(
+    ("record", "fields"),
+    [
+        ('{"text":"a","n":NUMBER}', {}),
+        ('{"id":1,"n":NUMBER,"kind":"x"}', {"drop": ["kind == 'y'"]}),
+        ('{"id":1,"source":"own","n":NUMBER}', {}),
+    ],
+    ids=["no identity", "drop", "own source"],
+)
+"""Records of a page that is cut which have to be decoded all the same, each alone."""
+
+
+@LONE
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1E+999", "2.5", str(2**70)])
+def test_a_record_that_is_decoded_alone_is_decoded_as_its_page_would_be(
+    api: FakeApi, client: Client, record: str, fields: dict[str, Any], number: str
+) -> None:
+    """A strict decoder takes fewer numbers than JSON allows."""
+    content = record.replace("NUMBER", number)
+
+    ((alone, text),) = cut(api, client, f'{{"items":[{content}]}}'.encode(), **fields)
+    ((with_its_page, expected),) = cut(api, client, f'{{"items":\n[{content}]}}'.encode(), **fields)
+
+    assert is_cut(alone)
+    assert not is_cut(with_its_page)
+    assert alone.key == with_its_page.key
+    assert json.loads(text, parse_float=str) == json.loads(expected, parse_float=str)
+
+
+@LONE
+def test_a_number_of_too_many_digits_is_refused_alone_and_with_its_page(
+    api: FakeApi, client: Client, record: str, fields: dict[str, Any]
+) -> None:
+    content = record.replace("NUMBER", "1" * 5000)
+
+    for line_end in ("", "\n"):
+        with pytest.raises(UnexpectedShapeError, match="4300"):
+            cut(api, client, f'{{"items":{line_end}[{content}]}}'.encode(), **fields)
 
 
 def test_a_page_that_is_the_list_itself_is_cut(api: FakeApi, client: Client) -> None:

@@ -1,14 +1,17 @@
 """Which records of overlapping windows and repeated pages are new."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from httpkit.client import Client
-from httpkit.freshness import SeenKeys
+from httpkit.freshness import SeenKeys, key_of
 from httpkit.source import Source
 from httpkit.values import Position
+from tests.core.clocks import Clock
 from tests.core.polls import get, in_turn, page, poll, records_of, source_of
+from tests.core.recorders import START, Log, Recorder, recorder_of, too_large
 from tests.fake_api import Answer, FakeApi
 
 
@@ -82,3 +85,41 @@ def test_repeats_count_towards_the_total(api: FakeApi, client: Client) -> None:
     source = source_of(client, get(api.url), pagination="page", total_path="total")
 
     assert [record["id"] for record in records_of(poll(source, SeenKeys()))] == [1, 2, 3]
+
+
+def overlapping(api: FakeApi, client: Client) -> tuple[Recorder, Clock, Log]:
+    """An hour of a log was read, whose last part is asked for again; more of it than can be remembered for long."""
+    clock = Clock(START + timedelta(hours=2))
+    api.handler = log = Log(clock)
+    recorder = recorder_of(api, client, clock, overlap_seconds=1500)
+    recorder.seen = SeenKeys(limit=10)
+    recorder.poll()
+    clock.turn(minutes=2)
+    log.refuses = too_large(timedelta(minutes=10))
+    return recorder, clock, log
+
+
+def test_keys_of_the_window_before_survive_one_that_fails_and_is_halved(api: FakeApi, client: Client) -> None:
+    recorder, clock, _ = overlapping(api, client)
+
+    recorder.poll(12)
+
+    assert recorder.delivered == list(range(122))
+    assert recorder.position.watermark == clock.now
+
+
+@pytest.mark.parametrize("polls", [1, 2, 3, 4, 5])
+def test_keys_of_the_window_before_survive_a_restart_while_one_is_halved(
+    api: FakeApi, client: Client, polls: int
+) -> None:
+    recorder, clock, log = overlapping(api, client)
+    recorder.poll(polls)
+    key = key_of("id")
+    recorder.seen = SeenKeys([key({"id": number}) for number in recorder.delivered], limit=10)
+
+    recorder.poll(12)
+    log.refuses = too_large(timedelta(days=1))
+    clock.turn(minutes=1)
+    recorder.poll(3)
+
+    assert recorder.delivered == list(range(123))

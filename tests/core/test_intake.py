@@ -276,6 +276,46 @@ def test_an_intake_that_refuses_everything_is_doubted_and_not_the_events(api: Fa
     assert caught.value.status == 400
 
 
+@pytest.mark.parametrize("good", [1, 20])
+@pytest.mark.parametrize("bad", [9, 10, 11, 25])
+def test_many_refused_events_before_good_ones_are_no_doubt_about_the_intake(api: FakeApi, bad: int, good: int) -> None:
+    texts = [*(f"bad {number}" for number in range(bad)), *(f"good {number}" for number in range(good))]
+    arrived: list[str] = []
+
+    def handler(asked: Asked) -> Answer:
+        jsons = body_of(asked)["jsons"]
+        if any(text.startswith("bad") for text in jsons):
+            return Answer(status=400)
+        arrived.extend(jsons)
+        return acknowledge(asked)
+
+    api.handler = handler
+    delivered = deliver(api, *texts)
+
+    assert sorted(arrived) == sorted(texts[bad:])
+    assert [refusal.text for one in delivered for refusal in one.refusals] == texts[:bad]
+    assert sum(one.count for one in delivered) == good
+
+
+def test_an_intake_that_gives_no_id_to_any_event_is_doubted_and_not_the_events(api: FakeApi) -> None:
+    api.handler = lambda asked: Answer(json={"event_ids": [None for _ in body_of(asked)["jsons"]]})
+    refusals: list[Any] = []
+
+    with pytest.raises(RefusedError):
+        refusals += deliver(api, *(str(number) for number in range(30)), patience=60)
+    assert refusals == []
+
+
+def test_tries_without_an_acknowledgement_are_counted_apart_from_outages(api: FakeApi) -> None:
+    """An outage says nothing about the event."""
+    outages = [Answer(status=503)] * 3
+    api.handler = in_turn(*outages, *[Answer(json={"event_ids": []})] * 2, Answer(json={"event_ids": ["id"]}))
+
+    (delivered,) = deliver(api, "a", patience=9)
+
+    assert delivered.count == 1
+
+
 @given(texts=st.lists(st.sampled_from(["good", "bad"]), min_size=1, max_size=24), batch_size=st.integers(1, 9))
 def test_whatever_is_refused_everything_else_arrives_once_and_in_order(texts: list[str], batch_size: int) -> None:
     texts = ["good", *(f"{text} {number}" for number, text in enumerate(texts))]

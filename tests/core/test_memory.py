@@ -1,11 +1,13 @@
 """What is remembered across restarts, and what happens when what was written is damaged."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from httpkit.errors import SettingsError
+from httpkit.stopping import Stopped
 from tests.core.remembering import contents, forget_all_but, keys, known_to, newest, open_memory, remembered
 
 
@@ -120,6 +122,33 @@ def test_a_few_forgotten_keys_are_not_worth_writing_the_others_again(folder: Pat
     assert len(memory.seen) == 8
     assert contents(folder) == before
     assert remembered(folder) == keys(*range(10)), "a key too many is no harm"
+
+
+class SoonSet(threading.Event):
+    """A stop that comes while many keys are looked at."""
+
+    looks = 0
+
+    def is_set(self) -> bool:
+        """Set at the thousandth look."""
+        self.looks += 1
+        return self.looks > 1000
+
+
+def test_a_stop_while_a_poll_is_closed_ends_that_at_once_and_leaves_the_files(folder: Path) -> None:
+    stop, many = SoonSet(), keys(*range(5000))
+    memory = open_memory(folder, key_limit=2, stop=stop)
+    memory.remember(many)
+    before = contents(folder)
+    stop.looks = 0
+
+    with pytest.raises(Stopped):
+        forget_all_but(memory, keys(1))
+
+    assert 1000 < stop.looks < 1100
+    assert contents(folder).items() >= before.items()
+    memory.close()
+    assert remembered(folder, many) == many
 
 
 def test_a_closed_poll_below_the_limit_writes_nothing(folder: Path) -> None:

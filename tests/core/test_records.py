@@ -7,6 +7,7 @@ import pytest
 
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.records import RecordSelector, RecordSettings, Selected
+from httpkit.redaction import Redactor
 from httpkit.values import JsonValue, Request, Response
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -164,3 +165,13 @@ def test_an_error_shows_the_beginning_of_the_answer_on_one_line() -> None:
     assert "503 Busy (out of order xxx" in caught.value.message
     assert len(caught.value.message) < 400
     assert "\n" not in caught.value.message
+
+
+def test_the_beginning_of_an_answer_that_is_not_json_is_shown_without_secrets() -> None:
+    redactor = Redactor(["s3cr3t-value"])
+    selecting = RecordSelector(RecordSettings(records_path=[]), clean=redactor.clean)
+
+    with pytest.raises(UnexpectedShapeError, match="not valid JSON") as caught:
+        selecting.select(REQUEST, answer(b"Unknown key s3cr3t-value, sorry"))
+    assert "Unknown key" in caught.value.message
+    assert "s3cr3t" not in caught.value.message

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from httpkit.client import Client
+from httpkit.client import Client, Exchange
 from httpkit.destinations import DestinationPolicy
 from httpkit.errors import SettingsError, UnexpectedShapeError
-from httpkit.values import Request
+from httpkit.values import Request, Response
 from tests.core.clients import get, local_client
 from tests.core.polls import in_turn
 from tests.fake_api import Answer, Asked, FakeApi
@@ -179,6 +179,42 @@ def test_a_cookie_carries_a_redirect_to_its_end_and_no_further(api: FakeApi, cli
     client.send(get(f"{api.url}/other"))
 
     assert [asked.headers.get("cookie") for asked in api.asked] == [None, "pass=yes", None]
+
+
+def test_requests_at_the_same_time_do_not_share_cookies(api: FakeApi) -> None:
+    """Details and further streams are asked for while a redirect is followed."""
+
+    def wire(request: Request, send: Exchange) -> Response:
+        if request.url.endswith("/new"):
+            client.send(get(f"{api.url}/other"))
+        return send(request)
+
+    cookie = Answer(status=302, body=b"", headers={"Location": "/new", "Set-Cookie": "pass=yes; Path=/"})
+    api.handler = by_path({"/old": cookie})
+    client = local_client(wire=wire)
+
+    client.send(get(f"{api.url}/old"))
+
+    assert [(asked.path, asked.headers.get("cookie")) for asked in api.asked] == [
+        ("/old", None),
+        ("/other", None),
+        ("/new", "pass=yes"),
+    ]
+
+
+def test_a_cookie_of_a_request_under_way_does_not_go_along_with_another_one(api: FakeApi) -> None:
+    def wire(request: Request, send: Exchange) -> Response:
+        if request.url.endswith("/other") and not first:
+            first.append(client.send(get(f"{api.url}/old")))
+        return send(request)
+
+    first: list[Response] = []
+    api.handler = by_path({"/old": Answer(body=b"", headers={"Set-Cookie": "pass=yes; Path=/"})})
+    client = local_client(wire=wire)
+
+    client.send(get(f"{api.url}/other"))
+
+    assert [(asked.path, asked.headers.get("cookie")) for asked in api.asked] == [("/old", None), ("/other", None)]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from httpkit.client import Client
-from httpkit.errors import HttpkitError, SettingsError
+from httpkit.errors import HttpkitError, SettingsError, UnexpectedShapeError
 from httpkit.freshness import SeenKeys
 from httpkit.source import Source
 from httpkit.values import Position
@@ -178,6 +178,24 @@ def test_a_page_that_is_gone_restarts_the_window(api: FakeApi, client: Client) -
     fields: dict[str, Any] = {"pagination": "cursor", "next_path": "next"}
 
     assert polls(source_of(client, get(api.url), **fields), 2) == [[1], [2]]
+
+
+@pytest.mark.parametrize("token", ['"\\ud83d"', '{"after":["\\udc00"]}'])
+@pytest.mark.parametrize(
+    "fields", [{}, {"resume": "token"}, {"pagination": "page", "next_path": "", "resume": "token"}]
+)
+def test_a_token_that_cannot_be_remembered_is_refused_before_its_page_is_given(
+    api: FakeApi, client: Client, fields: dict[str, Any], token: str
+) -> None:
+    """A page whose position cannot be written down would be delivered again and again."""
+    body = f'{{"items":[{{"id":1}}],"next":{token}}}'.encode()
+    api.handler = lambda _: Answer(body=body, headers={"Content-Type": "application/json"})
+    settings = {"pagination": "cursor", "next_path": "next", "resume_path": "next", **fields}
+    given = []
+
+    with pytest.raises(UnexpectedShapeError, match="next_path"):
+        given += list(source_of(client, get(api.url), **settings).poll(SeenKeys(), Position()))
+    assert given == []
 
 
 def test_a_token_without_a_path_is_refused(client: Client) -> None:

@@ -99,6 +99,12 @@ def test_a_date_of_another_form_is_an_unexpected_answer(api: FakeApi, client: Cl
         events_of(api, client, [{"at": "soon"}], dates={"at": "%Y"})
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+0200", "9999-12-31T23:59:59-0200"])
+def test_a_date_that_no_calendar_holds_is_an_error(api: FakeApi, client: Client, text: str) -> None:
+    with pytest.raises(UnexpectedShapeError, match=r"dates\.at"):
+        events_of(api, client, [{"at": text}], dates={"at": "%Y-%m-%dT%H:%M:%S%z"})
+
+
 @pytest.mark.parametrize(
     ("expression", "kept"),
     [

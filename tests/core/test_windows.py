@@ -14,7 +14,8 @@ from httpkit.source import Source
 from httpkit.values import Position
 from tests.core.clocks import Clock
 from tests.core.polls import get, in_turn, page, poll, source_of
-from tests.fake_api import Answer, Asked, FakeApi
+from tests.core.recorders import START, recorder_of
+from tests.fake_api import Answer, Asked, FakeApi, Handler
 
 NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
 BOUNDS = {"since_parameter": "since", "until_parameter": "until"}
@@ -262,6 +263,64 @@ def test_without_deduplication_a_record_on_the_border_of_two_windows_is_given_on
         clock.turn(minutes=5)
 
     assert given == 1
+
+
+NOT_ON_A_SECOND = {"hours": 2, "milliseconds": 700}
+
+
+def at(*moments: datetime) -> Handler:
+    """An API of records that happened at some moments, and whose bounds are whole seconds."""
+
+    def handler(asked: Asked) -> Answer:
+        since, until = (datetime.fromisoformat(asked.params[name]) for name in ("since", "until"))
+        shown = [(number, moment) for number, moment in enumerate(moments) if since <= moment <= until]
+        return Answer(json={"items": [{"id": number, "t": moment.isoformat()} for number, moment in shown]})
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"overlap_seconds": 0, "only_in_window": True},
+        {"overlap_seconds": 300, "only_in_window": True, "deduplicate": False},
+        {"overlap_seconds": 0},
+    ],
+    ids=["no overlap", "no deduplication", "not only in the window"],
+)
+@pytest.mark.parametrize("start_from", ["2026-01-01", "1 hour"])
+def test_a_record_of_the_second_in_which_a_window_ends_is_given_once(
+    api: FakeApi, client: Client, fields: dict[str, Any], start_from: str
+) -> None:
+    """The clock knows fractions of a second, which a bound does not."""
+    clock = Clock(START + timedelta(**NOT_ON_A_SECOND))
+    ends = clock.now.replace(microsecond=0)
+    api.handler = at(*(ends + timedelta(milliseconds=number) for number in (-1, 1, 300, 699, 701, 999, 1001)))
+    recorder = recorder_of(api, client, clock, **{"timestamp_path": "t", "start_from": start_from, **fields})
+
+    for _ in range(3):
+        recorder.poll()
+        clock.turn(minutes=10)
+
+    assert sorted(recorder.delivered) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_record_of_the_second_at_which_a_window_is_halved_is_given_once(api: FakeApi, client: Client) -> None:
+    """The parts of a halved window have no overlap between them."""
+    clock = Clock(START + timedelta(**NOT_ON_A_SECOND))
+    moments = [START + timedelta(hours=1, milliseconds=number) for number in (-1, 1, 300, 350, 351, 999, 1001)]
+    shows = at(*moments)
+
+    def handler(asked: Asked) -> Answer:
+        since, until = (datetime.fromisoformat(asked.params[name]) for name in ("since", "until"))
+        return Answer(status=413) if until - since > timedelta(minutes=70) else shows(asked)
+
+    api.handler = handler
+    recorder = recorder_of(api, client, clock, timestamp_path="t", only_in_window=True, start_from="2 hours")
+
+    recorder.poll(8)
+
+    assert sorted(recorder.delivered) == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_records_that_come_late_are_counted(api: FakeApi, client: Client, clock: Clock) -> None:
