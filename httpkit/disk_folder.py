@@ -64,7 +64,8 @@ class DiskFolder:
         if name in self._versions and self._versions[name] != (found and _version(found)):
             raise OvertakenError(name)
         has_failed = self._versions.pop(name, _UNKNOWN) is _UNKNOWN
-        if found:
+        # Until another document is there for certain, a part of this one would be a damaged memory.
+        if found and any(version is not None for version in self._versions.values()):
             with path.open("r+b") as file:
                 file.write(content)
                 file.truncate()
@@ -72,7 +73,6 @@ class DiskFolder:
             if has_failed:  # perhaps while its name was made durable
                 flush_folder(self._path)
         else:
-            # There may be no other document yet, so a part of this one would be a damaged memory.
             replace_content(path, content)
         self._versions[name] = _version(path.stat())
 

@@ -56,6 +56,7 @@ class Windows:
         self._longest_overlap = timedelta(seconds=settings.overlap_seconds if deduplicate else 0)
         self._settle = timedelta(seconds=settings.settle_seconds)
         self._deduplicate = deduplicate
+        self._only_in_window = settings.only_in_window
 
     def next_window(self, position: Position, now: datetime) -> OpenWindow:
         """The window to read: the open one, or the one after the watermark.
@@ -65,8 +66,7 @@ class Windows:
         """
         if position.window:
             return position.window
-        # Whole seconds, since most APIs are asked in them: what a bound cuts off would be in neither window.
-        end, overlap = (now - self._settle).replace(microsecond=0), self.overlap(position)
+        end, overlap = self._rounded(now - self._settle), self.overlap(position)
         if position.watermark:
             # After the clock was set back, what was covered by its old time was not.
             covered = min(position.watermark, end)
@@ -184,7 +184,14 @@ class Windows:
         )
 
     def _beginning(self, now: datetime) -> datetime:
-        return self._start if isinstance(self._start, datetime) else (now - self._start).replace(microsecond=0)
+        return self._start if isinstance(self._start, datetime) else self._rounded(now - self._start)
+
+    def _rounded(self, moment: datetime) -> datetime:
+        """A bound in whole seconds, where records are judged by it.
+
+        Most APIs are asked in whole seconds, and what a fraction cuts off would be in neither window.
+        """
+        return moment.replace(microsecond=0) if self._only_in_window else moment
 
 
 def _is_of(gap: Gap, window: OpenWindow) -> bool:

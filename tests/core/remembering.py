@@ -20,11 +20,11 @@ def open_memory(folder: Path, **settings: Any) -> Memory:
 
 
 def forget_all_but(memory: Memory, shown: Sequence[bytes]) -> None:
-    """A window is read that shows only these records, and then another one begins."""
-    memory.seen.begin("an earlier window")
-    memory.seen.begin("the last window")
-    memory.seen.show(shown)
-    memory.seen.begin("the next window")
+    """Windows are read that show only these records, until nothing else is live."""
+    for window in ("one", "another"):
+        memory.seen.begin(window)
+        memory.seen.show(shown)
+    memory.seen.begin("a third")
     memory.close_poll()
 
 

@@ -230,6 +230,18 @@ def test_after_any_history_of_failures_a_state_is_found_that_was_acknowledged(st
         life.memory.close()
 
 
+@pytest.mark.parametrize("how", ["refused", "crash"])
+@pytest.mark.parametrize("place", range(1, 12))
+def test_a_first_commit_that_failed_leaves_nothing_that_the_next_failure_could_damage(how: str, place: int) -> None:
+    for second in range(1, 12):
+        with tempfile.TemporaryDirectory() as parent:
+            life = Life(Path(parent) / "memory")
+            life.step("remember", how, LARGE, place)
+            life.step("remember", "crash", 1, second)
+            life.restart()
+            life.memory.close()
+
+
 class Life:
     """A memory under test, beside what it must know.
 
