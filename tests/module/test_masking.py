@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from httpkit.redaction import forms_of
+from httpkit.redaction import MASK, Redactor, forms_of
+from testhttp_modules.masking import mask_source
+from testhttp_modules.models import TesthttpConnectorConfiguration
 from tests.fake_api import Answer, Asked, FakeApi
 from tests.played_platform import API_KEY, INTAKE_KEY, LOCAL_ACCOUNT, Platform, eventually
 
@@ -115,3 +117,31 @@ def test_a_wrong_configuration_with_secrets_in_it_shows_none(platform: Platform)
         text = everything(platform, sentry, started.output)
 
     assert leaked(text, API_KEY, PASSWORD) == set()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"url": "https://me:s3cr3t-value@api.example.com/a"},
+        {"url": "https://api.example.com/a?token=s3cr3t-value"},
+        {"headers": {"Authorization": "Bearer s3cr3t-value"}},
+        {"params": {"api_token": "s3cr3t-value"}},
+        {"body": {"inner": {"password": "s3cr3t-value"}}},
+        {"next_params": {"api_token": "s3cr3t-value"}},
+        {"next_body": {"secret": "s3cr3t-value"}},
+        {"prepare_url": "https://api.example.com/login?password=s3cr3t-value"},
+        {"prepare_body": {"password": "s3cr3t-value"}},
+        {"prepare_body": "user=me&password=s3cr3t-value"},
+        {"detail_url": "https://api.example.com/{id}?api_key=s3cr3t-value"},
+        {"detail_params": {"api_key": "s3cr3t-value"}},
+        {"streams": [{"name": "eu", "token": "other"}, {"name": "us", "token": "s3cr3t-value"}]},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_a_secret_anywhere_in_what_a_source_is_asked_is_masked(fields: dict[str, Any]) -> None:
+    redactor = Redactor()
+    settings = {"intake_key": INTAKE_KEY, "url": "https://api.example.com/a", **fields}
+
+    mask_source(TesthttpConnectorConfiguration(**settings), redactor)
+
+    assert redactor.clean("the key s3cr3t-value is unknown") == f"the key {MASK} is unknown"

@@ -1,0 +1,190 @@
+"""One poll of all streams: what one of them does to the others, to the health of the component and to its end."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
+from httpkit.values import Batch
+from testhttp_modules.health import Health
+from testhttp_modules.models import TesthttpConnectorConfiguration, TesthttpModuleConfiguration
+from testhttp_modules.reading import Reading, readings_of
+from testhttp_modules.rounds import Delivery, Host, poll_all
+from tests.core.clients import local_client
+from tests.fake_api import Answer, Asked, FakeApi
+
+BROKEN_HEADER = "a\nb"
+
+
+class Component:
+    """Keeps its log lines; waits may be ended by its signs of life."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.lives = threading.Event()
+
+    def log(self, message: str, *, level: str) -> None:
+        self.lines.append(f"{level}: {message}")
+
+    def heartbeat(self) -> None:
+        self.lives.set()
+
+
+class Rounds:
+    """Polls streams as a component does.
+
+    Attributes:
+        refuses: what the delivery of a stream raises, by its name.
+        delivered: the name of the stream of each record.
+    """
+
+    def __init__(self, folder: Path, url: str, streams: list[dict[str, Any]]) -> None:
+        self.component = Component()
+        self.host = Host(component=self.component, health=Health(self.component), stop=threading.Event())
+        self.refuses: dict[str, HttpkitError] = {}
+        self.delivered: list[str] = []
+        configuration = TesthttpConnectorConfiguration(
+            intake_key="key",
+            url=f"{url}/{{stream.name}}" if streams else f"{url}/only",
+            headers={"X-A": "{stream.header}"} if any("header" in stream for stream in streams) else {},
+            streams=streams,
+        )
+        account = TesthttpModuleConfiguration(api_key="key", allow_private_networks=True)
+        self.readings = readings_of("connector", account, configuration, local_client(), folder, stop=self.host.stop)
+
+    def poll(self) -> int:
+        """Poll all streams once; the number of records that were delivered."""
+        return poll_all(
+            self.readings, Delivery(prepare=lambda _, batch: batch, deliver=self._deliver), self.host
+        ).delivered
+
+    def _deliver(self, reading: Reading, _: Batch, whole: Batch) -> int:
+        if reading.name in self.refuses:
+            raise self.refuses[reading.name]
+        self.host.remember(reading, [record.key for record in whole.records], whole.position)
+        self.delivered += [reading.name] * len(whole.records)
+        return len(whole.records)
+
+    def close(self) -> None:
+        for reading in self.readings:
+            reading.memory.close()
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    """An API with one record in each stream, unless the test says otherwise."""
+    with FakeApi(lambda _: Answer(json=[{"id": 1}])) as running:
+        yield running
+
+
+Start = Callable[..., Rounds]
+
+
+@pytest.fixture
+def rounds_of(tmp_path: Path, api: FakeApi) -> Iterator[Start]:
+    """Starts streams, and lets their memories go at the end."""
+    started: list[Rounds] = []
+
+    def start(*streams: dict[str, Any]) -> Rounds:
+        started.append(Rounds(tmp_path, api.url, list(streams)))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def down(*paths: str) -> Callable[[Asked], Answer]:
+    """An API of which some paths are unavailable."""
+    return lambda asked: Answer(status=503) if asked.path in paths else Answer(json=[{"id": 1}])
+
+
+@pytest.mark.parametrize(
+    "error", [UnexpectedShapeError("transform finds nothing"), RefusedError("not these", status=400)]
+)
+def test_a_stream_whose_records_cannot_be_delivered_does_not_stop_the_others(
+    rounds_of: Start, error: HttpkitError
+) -> None:
+    rounds = rounds_of({"name": "bad"}, {"name": "good"})
+    rounds.refuses["bad"] = error
+
+    assert rounds.poll() == 1
+    assert rounds.delivered == ["good"]
+    assert f"error: Stream bad failed: {error.message}" in rounds.component.lines
+
+
+@pytest.mark.parametrize("error", [UnavailableError("the disk is full"), SettingsError("intake_key", "is refused")])
+def test_a_delivery_that_no_stream_can_use_ends_the_poll(rounds_of: Start, error: HttpkitError) -> None:
+    rounds = rounds_of({"name": "one"}, {"name": "other"})
+    rounds.refuses["one"] = error
+
+    with pytest.raises(type(error)):
+        rounds.poll()
+
+
+def test_a_wrong_stream_beside_streams_that_are_unavailable_is_no_end(rounds_of: Start, api: FakeApi) -> None:
+    """A wrong setting ends the component, which an outage of the other streams must not bring about."""
+    rounds = rounds_of({"name": "bad", "header": BROKEN_HEADER}, {"name": "good", "header": "x"})
+    assert rounds.poll() == 1
+    api.handler = down("/good")
+
+    with pytest.raises(UnavailableError):
+        rounds.poll()
+
+
+def test_when_all_streams_are_wrong_only_a_human_can_help(rounds_of: Start) -> None:
+    rounds = rounds_of({"name": "one", "header": BROKEN_HEADER}, {"name": "other", "header": BROKEN_HEADER})
+
+    with pytest.raises(SettingsError, match="headers"):
+        rounds.poll()
+
+
+def test_signs_of_life_are_given_while_one_page_takes_long(rounds_of: Start, api: FakeApi) -> None:
+    rounds = rounds_of()
+    lives = rounds.component.lives
+
+    def slow(_: Asked) -> Answer:
+        lives.clear()
+        return Answer(json=[{"id": 1}], wait=lives)
+
+    api.handler = slow
+
+    assert rounds.poll() == 1
+
+
+def test_streams_whose_first_values_are_the_same_have_a_health_each(rounds_of: Start, api: FakeApi) -> None:
+    rounds = rounds_of({"region": "eu", "name": "down"}, {"region": "eu", "name": "well"})
+    api.handler = down("/down")
+
+    for _ in range(3):
+        rounds.poll()
+    context = rounds.host.health.context()
+    assert context["state"] == "failing"
+    (error,) = [line for line in rounds.component.lines if line.startswith("error")]
+    assert error.startswith("error: Stream eu/down failed: ")
+
+    api.handler = down()
+    rounds.poll()
+    assert rounds.host.health.context() == {"state": "ok", "troubles": []}
+    assert any(line.startswith("info: Stream eu/down works again") for line in rounds.component.lines)
+
+
+def test_a_single_source_that_fails_is_not_well_and_is_told_once(rounds_of: Start, api: FakeApi) -> None:
+    """The loop of the component logs what the poll raises."""
+    rounds = rounds_of()
+    api.handler = down("/only")
+
+    with pytest.raises(UnavailableError):
+        rounds.poll()
+    context = rounds.host.health.context()
+    assert context["state"] == "failing"
+    assert "503" in str(context["troubles"])
+    assert rounds.component.lines == []
+
+    api.handler = down()
+    rounds.poll()
+    assert rounds.host.health.context()["state"] == "ok"
+    assert rounds.component.lines == []
