@@ -263,7 +263,8 @@ class Client:
                 verify=self._settings.tls.verify_tls,
                 proxies={"http": self._settings.proxy, "https": self._settings.proxy} if self._settings.proxy else {},
             ) as answer:
-                extract_cookies_to_jar(self._cookies.jar, prepared, answer.raw)  # type: ignore[no-untyped-call]  # not typed there
+                jar = self._cookies.jar
+                extract_cookies_to_jar(jar, prepared, answer.raw)  # type: ignore[no-untyped-call]  # untyped there
                 with watched(answer.raw):
                     body = self._read(answer, request, start)
                 _check_head(answer, body)

@@ -1,7 +1,6 @@
 """Each recipe in examples/recipes against a small copy of its API; only the host and the pace are changed."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -19,8 +18,6 @@ from httpkit.source import Source
 from httpkit.times import event_moment
 from httpkit.values import Position
 from relay.sekoia.run_file import read_run_file
-from relay.server import RunningServer, create_app
-from relay.store import Store
 from testhttp_modules import TesthttpModule
 from testhttp_modules.account import absolute_url, account_client
 from testhttp_modules.models import TesthttpConnectorConfiguration, TesthttpModuleConfiguration
@@ -124,17 +121,6 @@ def growth(api: RecipeApi) -> list[Happening]:
 def numbers(happenings: list[Happening]) -> list[int]:
     """What a recipe must deliver of these: all of the last day."""
     return sorted(one.number for one in happenings if one.at >= NOW - timedelta(days=1))
-
-
-@pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
-    """A platform of its own for one test."""
-    store = Store(f"sqlite:///{tmp_path}/relay.sqlite3")
-    with RunningServer(create_app(store)) as server:
-        platform = Platform(tmp_path, store, server.url)
-        yield platform
-        platform.stop_all()
-    store.close()
 
 
 def test_every_recipe_has_an_api_to_be_tried_on() -> None:

@@ -2,15 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from relay.server import RunningServer, create_app
-from relay.store import Store
 from tests.fake_api import Answer, Asked, FakeApi
 from tests.played_platform import API_KEY, Platform, eventually
 
@@ -25,17 +21,6 @@ USES = {
     for found in USE.finditer((REPOSITORY / "docs" / "trigger.md").read_text(encoding="utf-8"))
 }
 HOST = re.compile(r"https://[a-z]+\.example\.com")
-
-
-@pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
-    """A platform of its own for one test."""
-    store = Store(f"sqlite:///{tmp_path}/relay.sqlite3")
-    with RunningServer(create_app(store)) as server:
-        platform = Platform(tmp_path, store, server.url)
-        yield platform
-        platform.stop_all()
-    store.close()
 
 
 def start(platform: Platform, name: str, url: str) -> None:

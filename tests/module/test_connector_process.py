@@ -47,6 +47,21 @@ def test_a_restarted_connector_does_not_deliver_again(platform: Platform) -> Non
     assert [event["id"] for event in platform.events()] == [0, 1, 2, 3, 4, 5]
 
 
+def test_a_number_that_no_float_holds_is_delivered_and_ends_nothing(platform: Platform) -> None:
+    """One record of a page has to be decoded, since it has a source of its own."""
+    body = b'{"items":[{"id":1},{"id":2,"source":"firewall","n":1e400},{"id":3}]}'
+    with FakeApi(lambda _: Answer(body=body, headers={"Content-Type": "application/json"})) as api:
+        platform.start("TesthttpConnector", {"url": api.url, "records_path": "items", **FAST})
+        eventually(lambda: len(platform.events()) >= 3, "the records arrive")
+        eventually(lambda: len(api.asked) >= 2, "a further poll")
+
+    assert platform.events() == [
+        {"id": 1, "source": "testhttp"},
+        {"id": 2, "source": "firewall", "n": "1e400"},
+        {"id": 3, "source": "testhttp"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("settings", "answer"),
     [

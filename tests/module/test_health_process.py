@@ -66,19 +66,20 @@ def test_an_intake_that_is_away_is_told_once_and_its_events_arrive_once_it_is_ba
     assert not any(INTAKE_KEY in name for name in samples)
 
 
-def test_a_source_that_cannot_be_read_is_failing_with_its_reason(platform: Platform) -> None:
+def test_a_source_that_cannot_be_read_is_failing_with_its_reason_and_without_secrets(platform: Platform) -> None:
     health_port, _ = free_ports()
-    with FakeApi(lambda _: Answer(json={"other": []})) as api:
-        settings = {"url": api.url, "records_path": "items", "polling_interval": 0.01}
+    with FakeApi(lambda _: Answer(status=500, json={"error": "no s3cr3t-value"})) as api:
+        settings = {"url": api.url, "params": {"api_token": "s3cr3t-value"}, "polling_interval": 0.01}
         platform.start("TesthttpConnector", settings, LIVENESS_PORT=str(health_port))
         eventually(lambda: platform.logs("error"), "the failure is told")
         failing = eventually(lambda: (health := health_at(health_port))["troubles"] and health, "health tells it")
-        api.handler = lambda _: Answer(json={"items": [{"id": 1}]})
+        api.handler = lambda _: Answer(json=[{"id": 1}])
         eventually(platform.events, "the event arrives")
         eventually(lambda: health_at(health_port)["state"] == "ok", "all is well again")
 
     assert failing["state"] == "failing"
-    assert "records_path" in failing["troubles"][0]["reason"]
+    assert "500" in failing["troubles"][0]["reason"]
+    assert "s3cr3t" not in json.dumps(failing)
 
 
 def test_a_changed_configuration_begins_a_new_memory_and_says_so(platform: Platform) -> None:

@@ -1,4 +1,4 @@
-"""The fixture of the tests of the module."""
+"""The fixture that tests of whole components share."""
 
 from collections.abc import Iterator
 from pathlib import Path
