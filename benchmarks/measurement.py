@@ -5,7 +5,7 @@ until its own program starts. So nothing large is imported here.
 """
 
 import os
-import select
+import selectors
 import subprocess
 import sys
 import time
@@ -76,14 +76,20 @@ def running(command: Sequence[str], *, folder: Path) -> Iterator[IO[bytes]]:
             process.terminate()
 
 
+def says_something(output: IO[bytes], seconds: float) -> bool:
+    """Is there something to read within so many seconds?"""
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        return bool(selector.select(seconds))
+
+
 def next_line(output: IO[bytes]) -> bytes:
     """The next line of a running command.
 
     Raises:
         BenchmarkError: there is none in time.
     """
-    readable, _, _ = select.select([output], [], [], _PATIENCE_SECONDS)
-    line = output.readline() if readable else b""
+    line = output.readline() if says_something(output, _PATIENCE_SECONDS) else b""
     if not line:
         raise BenchmarkError("nothing was reported in time; run it again")
     return line

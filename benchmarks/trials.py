@@ -5,7 +5,6 @@ Like `measurement.py` this runs in the process that starts the children, so noth
 
 import http.client
 import json
-import select
 import signal
 import subprocess
 import tempfile
@@ -19,7 +18,7 @@ from typing import IO
 
 from benchmarks.children import GLANCE_SECONDS, ROOT, Child, Start
 from benchmarks.deliveries import Report
-from benchmarks.measurement import BenchmarkError, next_line, running
+from benchmarks.measurement import BenchmarkError, next_line, running, says_something
 
 _SETTLE_SECONDS = 0.3
 _LEAST_PATIENCE_SECONDS = 60.0
@@ -118,8 +117,7 @@ class Counterpart:
 
     def word(self, seconds: float) -> str:
         """What it says next, or nothing when it says nothing in that time."""
-        readable, _, _ = select.select([self.output], [], [], seconds)
-        return self.output.readline().decode().strip() if readable else ""
+        return self.output.readline().decode().strip() if says_something(self.output, seconds) else ""
 
     def _ask(self, method: str, path: str, body: str | None = None) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_REPORT_SECONDS)

@@ -18,7 +18,7 @@ from httpkit.clocks import SYSTEM_CLOCKS, Clocks
 from httpkit.compression import opened
 from httpkit.connections import CONNECT_SECONDS, CheckedAdapter, TlsSettings, never_opened, watched
 from httpkit.destinations import DestinationPolicy, Origin, origin_of
-from httpkit.encoding import encoded_body, query_pairs
+from httpkit.encoding import encoded_body, query_pairs, with_final_url
 from httpkit.errors import HttpkitError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.failures import bad_header, explained
 from httpkit.redaction import Redactor, named
@@ -186,7 +186,7 @@ class Client:
         try:
             target = urldefrag(urljoin(answered, location)).url
             self._settings.destinations.check_url(target)
-            _with_final_url(replace(request, url=target, params={}))
+            with_final_url(replace(request, url=target, params={}))
         except (ValueError, SettingsError) as error:
             raise UnexpectedShapeError(f"{named(request)}: redirects to an address that is refused: {error}") from None
         return target
@@ -202,7 +202,7 @@ class Client:
 
     def _prove(self, request: Request) -> Response:
         """Run the flow of the scheme: each request that it yields is sent, the last answer is the result."""
-        request = _with_final_url(request)
+        request = with_final_url(request)
         proof = self._proof
         if not (request.authenticate and proof and origin_of(request.url) == proof.origin):
             return self._persist(request)
@@ -218,7 +218,7 @@ class Client:
             try:
                 outgoing = next(flow)
                 while True:
-                    response = self._persist(_with_final_url(outgoing))
+                    response = self._persist(with_final_url(outgoing))
                     outgoing = flow.send(response)
             except StopIteration:
                 return response
@@ -383,16 +383,6 @@ def _arriving(answer: requests.Response) -> Iterator[bytes]:
     """The body as it comes, still compressed: waiting for a full chunk would hide a server that sends drop by drop."""
     while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=False):
         yield chunk
-
-
-def _with_final_url(request: Request) -> Request:
-    """The request with its parameters in its URL, as it goes over the wire: some proofs are computed over it."""
-    prepared = requests.PreparedRequest()
-    try:
-        prepared.prepare_url(request.url, query_pairs(request.params))
-    except (requests.exceptions.RequestException, ValueError) as error:
-        raise SettingsError("url", f"{request.url!r} cannot be sent: {error}") from None
-    return replace(request, url=prepared.url or request.url, params={})
 
 
 def _reason(status: int) -> str:

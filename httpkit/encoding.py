@@ -1,7 +1,10 @@
 """A request's parameters and body as they go over the wire."""
 
 import json
+from dataclasses import replace
 from urllib.parse import urlencode
+
+import requests
 
 from httpkit.errors import SettingsError
 from httpkit.values import JsonValue, Parameters, Request
@@ -11,6 +14,16 @@ def query_pairs(params: Parameters) -> list[tuple[str, str]]:
     """Parameters as name-value pairs: a list is repeated, null is not sent, numbers and booleans as in JSON."""
     lists = ((name, value if isinstance(value, (list, tuple)) else [value]) for name, value in params.items())
     return [(name, _text(one)) for name, values in lists for one in values if one is not None]
+
+
+def with_final_url(request: Request) -> Request:
+    """The request with its parameters in its URL, as it goes over the wire: some proofs are computed over it."""
+    prepared = requests.PreparedRequest()
+    try:
+        prepared.prepare_url(request.url, query_pairs(request.params))
+    except (requests.exceptions.RequestException, ValueError) as error:
+        raise SettingsError("url", f"{request.url!r} cannot be sent: {error}") from None
+    return replace(request, url=prepared.url or request.url, params={})
 
 
 def encoded_body(request: Request) -> tuple[bytes | None, str | None]:

@@ -15,12 +15,12 @@ from httpkit.errors import HttpkitError, RefusedError, SettingsError, Unavailabl
 from httpkit.events import EventWriter
 from httpkit.freshness import SeenKeys
 from httpkit.pagination import Paging, check_paging
-from httpkit.paging_styles import URL_STYLES, PagingSettings, is_nothing, resolved
-from httpkit.paths import compile_answer_path
+from httpkit.paging_styles import URL_STYLES, PagingSettings, is_nothing
 from httpkit.preparing import Preparation, PrepareSettings
 from httpkit.records import RecordSelector, RecordSettings, Selected
 from httpkit.redaction import named
 from httpkit.request_templates import RequestSettings, RequestTemplates
+from httpkit.resuming import token_reader
 from httpkit.shaping import Shaping, ShapingSettings
 from httpkit.sifting import Look, Sieve, SiftSettings
 from httpkit.slicing import Slicer, can_slice
@@ -89,7 +89,7 @@ class Source:
         self._preparation = Preparation(settings.prepare, settings.request, settings.scope, client)
         self._details = Details(settings.detail, settings.request, settings.scope, client, id_path=settings.id_path)
         self._sieve = Sieve(_sift_settings(settings), shaping.drops if settings.shaping.drop else None)
-        self._token = _token_reader(settings)
+        self._token = token_reader(settings.resume, settings.resume_path, settings.paging)
         self._conditions = _conditions(settings, self._templates)
         # Whatever is wrong with the paging settings shows now, not at the first poll.
         now = clocks.now()
@@ -381,21 +381,3 @@ def _check_tags(settings: SourceSettings) -> None:
         raise SettingsError(
             "tags", f"are {len(tags)} objects for {len(paths)} records_path; give one object, or one per path"
         )
-
-
-def _token_reader(settings: SourceSettings) -> Callable[[Page], JsonValue] | None:
-    """Reads the token that is kept from poll to poll; None for sources that are resumed by time."""
-    if settings.resume != "token":
-        return None
-    path = settings.resume_path or settings.paging.next_path
-    if not path:
-        raise SettingsError("resume_path", "is needed by resume 'token': it says where the token is")
-    find = compile_answer_path("resume_path", path)
-    names_page = settings.paging.pagination in URL_STYLES and path == settings.paging.next_path
-
-    def token(page: Page) -> JsonValue:
-        found = find(page.content, page.response, page.last_record)
-        # The next poll begins elsewhere, where a relative URL would mean something else.
-        return resolved(page, found) if names_page and isinstance(found, str) and not is_nothing(found) else found
-
-    return token

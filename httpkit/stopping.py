@@ -67,6 +67,9 @@ class Caller:
         self._stop = stop
         self._idle: list[SimpleQueue[Call[Any] | None]] = []
 
+    def __del__(self) -> None:
+        self.close()
+
     def begin(self, call: Callable[[], Result]) -> Call[Result]:
         """Begin a call, unless `stop` is set; its result is waited for later."""
         begun = Call(call, self._stop)
@@ -76,7 +79,8 @@ class Caller:
             work = self._idle.pop()
         except IndexError:
             work = SimpleQueue()
-            threading.Thread(target=self._work, args=(work,), name="httpkit-call", daemon=True).start()
+            # The thread must not keep its caller, or neither would ever end.
+            threading.Thread(target=_work, args=(work, self._idle), name="httpkit-call", daemon=True).start()
         work.put(begun)
         return begun
 
@@ -85,11 +89,15 @@ class Caller:
         while self._idle:
             self._idle.pop().put(None)
 
-    def _work(self, work: "SimpleQueue[Call[Any] | None]") -> None:
-        while (call := work.get()) is not None:
-            call.run()
-            del call
-            self._idle.append(work)
+
+_Work = SimpleQueue[Call[Any] | None]
+
+
+def _work(work: _Work, idle: list[_Work]) -> None:
+    while (call := work.get()) is not None:
+        call.run()
+        del call
+        idle.append(work)
 
 
 def run_until_stopped(call: Callable[[], Result], stop: threading.Event, *, grace: float = 0.0) -> Result:

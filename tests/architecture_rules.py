@@ -22,6 +22,7 @@ SOCKET_FILES = {
     "httpkit/compression.py",
     "httpkit/connections.py",
     "httpkit/destinations.py",
+    "httpkit/encoding.py",
     "httpkit/failures.py",
 }
 DISK_FILES = {

@@ -176,7 +176,13 @@ class Consumer:
         self.source: Source = source_of(
             cast("Client", self.api), get("https://a.test/items", **self.bounds), clocks=clocks, **self.fields
         )
+        self.end()
         self.memory = Memory(self.folder, source="the model")
+
+    def end(self) -> None:
+        """The process is gone, and with it its hold on the memory."""
+        if hasattr(self, "memory"):
+            self.memory.close()
 
     def take(self, step: Step) -> None:
         """One poll, with what befalls it."""
@@ -277,6 +283,7 @@ def test_every_record_is_delivered_once_whatever_befalls_the_polls(
         for step in [replace(first, pause=0.0), *history]:
             consumer.take(step)
         consumer.catch_up(7200 + OVERLAP)
+        consumer.end()
 
     assert set(consumer.delivered) == {event.number for event in events}
     repeated = {number for number, times in consumer.delivered.items() if times > 1}
