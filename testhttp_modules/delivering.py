@@ -10,6 +10,13 @@ from httpkit.values import Batch, Record
 from testhttp_modules.reading import Reading
 from testhttp_modules.rounds import Delivery, Host
 
+INTAKE = "The intake"
+"""What it is called in the log."""
+
+_NO_KEY = bytes(16)
+_SURELY_FITS = EVENT_BYTES // 4
+"""Characters; each takes at most four bytes."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Packed:
@@ -95,14 +102,6 @@ class IntakeDelivery:
             key = refusal.key or _NO_KEY
             self._host.quarantine(reading, key, refusal.text, refusal.reason)
             self._measures.discarded(1)
-
-
-INTAKE = "The intake"
-"""What it is called in the log."""
-
-_NO_KEY = bytes(16)
-_SURELY_FITS = EVENT_BYTES // 4
-"""Characters; each takes at most four bytes."""
 
 
 def _is_whole(push: Push, delivered: Delivered) -> bool:
