@@ -89,9 +89,7 @@ class Sieve:
             numbers: for each record, by which of the record paths it was found.
         """
         identities = self._identities(items)
-        identified = [bool(identity) or not is_absent(identity) for identity in identities]
-        if any(isinstance(identity, (list, dict)) for identity in identities):
-            identified = [not is_absent(identity) for identity in identities]
+        identified = [not is_absent(identity) for identity in identities]
         keys = keys_of_identities(identities)
         for place, has_own in enumerate(identified):
             if not has_own:

@@ -143,9 +143,7 @@ class Windows:
         if isinstance(error, UnavailableError) and error.retry_after:
             not_before = now + timedelta(seconds=error.retry_after)
         gaps = tuple(
-            replace(one, attempts=one.attempts + 1, reason=reason, not_before=now + pause)
-            if (one.since, one.until) == (gap.since, gap.until)
-            else one
+            replace(one, attempts=one.attempts + 1, reason=reason, not_before=now + pause) if _is_of(one, gap) else one
             for one in position.gaps
         )
         return replace(position, gaps=gaps, not_before=not_before)
@@ -194,8 +192,8 @@ class Windows:
         return moment.replace(microsecond=0) if self._only_in_window else moment
 
 
-def _is_of(gap: Gap, window: OpenWindow) -> bool:
-    return gap.since == window.since and gap.until == window.until
+def _is_of(gap: Gap, span: OpenWindow | Gap) -> bool:
+    return gap.since == span.since and gap.until == span.until
 
 
 def _start_of(text: str) -> datetime | timedelta:

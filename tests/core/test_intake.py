@@ -144,6 +144,19 @@ def deliver(api: FakeApi, *texts: str, patience: int = 0, **settings: Any) -> li
     return [delivered for push in pushes for delivered in intake.deliver(push)]
 
 
+def refusing_bad_ones(arrived: list[str]) -> Handler:
+    """An intake that refuses each push in which there is a bad event, and lists what arrives."""
+
+    def handler(asked: Asked) -> Answer:
+        jsons = body_of(asked)["jsons"]
+        if any(text.startswith("bad") for text in jsons):
+            return Answer(status=400)
+        arrived.extend(jsons)
+        return acknowledge(asked)
+
+    return handler
+
+
 def taking(refused: str, status: int = 400) -> Handler:
     """An intake that refuses each push in which there is a certain event."""
 
@@ -281,15 +294,7 @@ def test_an_intake_that_refuses_everything_is_doubted_and_not_the_events(api: Fa
 def test_many_refused_events_before_good_ones_are_no_doubt_about_the_intake(api: FakeApi, bad: int, good: int) -> None:
     texts = [*(f"bad {number}" for number in range(bad)), *(f"good {number}" for number in range(good))]
     arrived: list[str] = []
-
-    def handler(asked: Asked) -> Answer:
-        jsons = body_of(asked)["jsons"]
-        if any(text.startswith("bad") for text in jsons):
-            return Answer(status=400)
-        arrived.extend(jsons)
-        return acknowledge(asked)
-
-    api.handler = handler
+    api.handler = refusing_bad_ones(arrived)
     delivered = deliver(api, *texts)
 
     assert sorted(arrived) == sorted(texts[bad:])
@@ -320,15 +325,7 @@ def test_tries_without_an_acknowledgement_are_counted_apart_from_outages(api: Fa
 def test_whatever_is_refused_everything_else_arrives_once_and_in_order(texts: list[str], batch_size: int) -> None:
     texts = ["good", *(f"{text} {number}" for number, text in enumerate(texts))]
     arrived: list[str] = []
-
-    def handler(asked: Asked) -> Answer:
-        jsons = body_of(asked)["jsons"]
-        if any(text.startswith("bad") for text in jsons):
-            return Answer(status=400)
-        arrived.extend(jsons)
-        return acknowledge(asked)
-
-    with FakeApi(handler) as api:
+    with FakeApi(refusing_bad_ones(arrived)) as api:
         try:
             delivered = deliver(api, *texts, batch_size=batch_size)
         except RefusedError:  # ten bad ones in a row
