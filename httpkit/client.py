@@ -12,13 +12,14 @@ from urllib.parse import urldefrag, urljoin
 import requests
 import urllib3
 from requests.cookies import extract_cookies_to_jar
+from requests.structures import CaseInsensitiveDict
 
 from httpkit.auth import Credentials, Flow
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
 from httpkit.compression import opened
 from httpkit.connections import CONNECT_SECONDS, CheckedAdapter, TlsSettings, never_opened, watched
 from httpkit.destinations import DestinationPolicy, Origin, origin_of
-from httpkit.encoding import encoded_body, query_pairs, with_final_url
+from httpkit.encoding import encoded_body, with_final_url
 from httpkit.errors import HttpkitError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.failures import bad_header, explained
 from httpkit.redaction import Redactor, named
@@ -111,6 +112,7 @@ class Client:
         self._jitter = jitter
         self._pace = Pace(settings.requests_per_minute)
         self._session = _new_session(settings)
+        self._headers = {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
         self._cookies = _Cookies()
         self._caller = Caller(self._stop)
 
@@ -263,8 +265,9 @@ class Client:
                 verify=self._settings.tls.verify_tls,
                 proxies={"http": self._settings.proxy, "https": self._settings.proxy} if self._settings.proxy else {},
             ) as answer:
-                jar = self._cookies.jar
-                extract_cookies_to_jar(jar, prepared, answer.raw)  # type: ignore[no-untyped-call]  # untyped there
+                if "set-cookie" in answer.headers:
+                    jar = self._cookies.jar
+                    extract_cookies_to_jar(jar, prepared, answer.raw)  # type: ignore[no-untyped-call]  # there
                 with watched(answer.raw):
                     body = self._read(answer, request, start)
                 _check_head(answer, body)
@@ -287,18 +290,17 @@ class Client:
             headers["Content-Type"] = content_type
         if problem := bad_header(headers):
             raise SettingsError("headers", problem)
-        plain = requests.Request(
-            request.method,
-            request.url,
-            headers=headers,
-            params=query_pairs(request.params),
-            data=body,
-            cookies=self._cookies.jar,
-        )
-        try:
-            return self._session.prepare_request(plain)
-        except (requests.exceptions.RequestException, ValueError) as error:
-            raise SettingsError("url", f"{request.url!r} cannot be sent: {error}") from None
+        # Put together by hand, since most of what the library prepares is not there, or was prepared before.
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url, prepared.body = request.method, with_final_url(request).url, body or None
+        prepared.headers = CaseInsensitiveDict(self._headers)
+        prepared.headers.update(headers)
+        prepared.prepare_content_length(prepared.body)
+        if "@" in prepared.url:
+            prepared.prepare_auth(None, prepared.url)
+        if len(self._cookies.jar):
+            prepared.prepare_cookies(self._cookies.jar)
+        return prepared
 
     def _read(self, answer: requests.Response, request: Request, start: float) -> bytes:
         limit = int(self._settings.max_response_megabytes * _MEGABYTE)
@@ -364,9 +366,6 @@ def _new_session(settings: ClientSettings) -> requests.Session:
     # The environment must not add credentials (netrc), proxies or another trust store.
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers = requests.structures.CaseInsensitiveDict(
-        {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
-    )
     if settings.proxy:
         try:
             origin_of(settings.proxy)

@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import urlencode
 
 import requests
 
 from httpkit.errors import SettingsError
 from httpkit.values import JsonValue, Parameters, Request
+
+_KNOWN_URLS = 64
 
 
 def query_pairs(params: Parameters) -> list[tuple[str, str]]:
@@ -18,12 +21,18 @@ def query_pairs(params: Parameters) -> list[tuple[str, str]]:
 
 def with_final_url(request: Request) -> Request:
     """The request with its parameters in its URL, as it goes over the wire: some proofs are computed over it."""
+    url = _final_url(request.url, tuple(query_pairs(request.params)))
+    return replace(request, url=url, params={}) if request.params or url != request.url else request
+
+
+@lru_cache(_KNOWN_URLS)
+def _final_url(url: str, pairs: tuple[tuple[str, str], ...]) -> str:
     prepared = requests.PreparedRequest()
     try:
-        prepared.prepare_url(request.url, query_pairs(request.params))
+        prepared.prepare_url(url, pairs)
     except (requests.exceptions.RequestException, ValueError) as error:
-        raise SettingsError("url", f"{request.url!r} cannot be sent: {error}") from None
-    return replace(request, url=prepared.url or request.url, params={})
+        raise SettingsError("url", f"{url!r} cannot be sent: {error}") from None
+    return prepared.url or url
 
 
 def encoded_body(request: Request) -> tuple[bytes | None, str | None]:
