@@ -51,14 +51,14 @@ class Details:
         self._id = compile_path("id_path", id_path) if id_path else None
         self._selector = RecordSelector(RecordSettings(response_format="json"), clean=client.clean)
 
-    def complete(self, records: Sequence[Record]) -> list[Record]:
+    def complete(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records with their details, in the same order; a few are asked for side by side.
 
         Raises:
             HttpkitError: a detail could not be read; one that is gone meanwhile leaves the record as it is.
         """
         if not self._settings.detail_url or not records:
-            return list(records)
+            return records
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="details") as pool:
             return list(pool.map(self._completed, records))
 

@@ -5,6 +5,7 @@ import math
 from typing import Any, NoReturn
 
 import msgspec
+import orjson
 
 JsonValue = Any
 
@@ -33,6 +34,14 @@ def encode_json(value: JsonValue) -> bytes:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8 form, but an escape
         return json.dumps(value, separators=(",", ":")).encode()
+
+
+def encode_texts(value: JsonValue) -> bytes:
+    """Encode a value that holds nothing but texts on one line, as `encode_json` does but faster."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a lone surrogate, or a kind of list that it does not know
+        return encode_json(value)
 
 
 def _decode_leniently(body: bytes) -> JsonValue:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
+from httpkit.columns import Records, SlicedRecords
 from httpkit.documents import encode_json
 from httpkit.shaping import Shaping
 from httpkit.values import JsonValue, Record, SlicedRecord
-
-_FIRST_NAME = 4
-"""Within so many characters most objects have their first name."""
 
 
 class EventWriter:
@@ -44,21 +44,25 @@ class EventWriter:
         Raises:
             UnexpectedShapeError: the record cannot be reshaped as configured.
         """
-        plain = self.plain_texts([record])
-        return [event_text(event, self._source) for event in self.values(record)] if plain is None else plain
+        content = record.content
+        if isinstance(content, SlicedRecord) and content.plain and record.parts is None:
+            passed = self._passed_on([content.text])
+            if passed is not None:
+                return passed
+        return [event_text(event, self._source) for event in self.values(record)]
 
     def plain_texts(self, records: Sequence[Record]) -> list[str] | None:
         """The one event of each record, when all were cut from their page; None when some have to be taken apart."""
-        contents = [record.content for record in records if record.parts is None]
-        sliced = [content.text for content in contents if isinstance(content, SlicedRecord) and content.plain]
-        if len(sliced) < len(records):
+        if not (isinstance(records, Records) and isinstance(records.contents, SlicedRecords)):
             return None
+        return self._passed_on(records.contents.texts) if records.contents.plain else None
+
+    def _passed_on(self, sliced: Sequence[msgspec.Raw]) -> list[str] | None:
         texts, tail = [str(text, "utf-8") for text in sliced], self._tail
         if not tail:
             return texts
-        # In an object without fields a comma would be wrong.
-        has_fields = all('"' in text[:_FIRST_NAME] or text[1:-1].strip() for text in texts)
-        return [text[:-1] + tail for text in texts] if has_fields else None
+        # In an object without fields, and so without a quote, a comma would be wrong.
+        return [text[:-1] + tail for text in texts] if all('"' in text for text in texts) else None
 
 
 def event_text(value: JsonValue, source: str) -> str:

@@ -4,6 +4,8 @@ import json
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from hashlib import blake2b
+from itertools import compress
+from operator import not_
 
 import msgspec
 
@@ -12,6 +14,8 @@ from httpkit.paths import compile_path
 from httpkit.values import JsonValue, SlicedRecord, value_of
 
 KEY_BYTES = 16
+
+_SCALARS = frozenset({str, int})
 
 KeyOf = Callable[[JsonValue], bytes]
 
@@ -66,6 +70,13 @@ def is_absent(identity: JsonValue) -> bool:
     if isinstance(identity, (list, dict)):
         return all(is_absent(part) for part in (identity.values() if isinstance(identity, dict) else identity))
     return identity is None or identity == ""
+
+
+def are_absent(identities: Sequence[JsonValue]) -> list[bool]:
+    """`is_absent` for each of many."""
+    if _SCALARS.issuperset(map(type, identities)):
+        return [identity == "" for identity in identities]
+    return [is_absent(identity) for identity in identities]
 
 
 class SeenKeys:
@@ -143,13 +154,13 @@ class SeenKeys:
         with self._lock:
             self._meet(keys)
             known = self._now.take(keys)
-            self._given.update(key for key, one in zip(keys, known, strict=True) if not one)
+            self._given.update(compress(keys, map(not_, known)) if any(known) else keys)
         return known
 
     def give(self, keys: Collection[bytes]) -> None:
         """The records of these keys, which are new and different, are on their way."""
         with self._lock:
-            self._now.add_new(keys)
+            self._now.add_new(list(keys))
             self._given.update(keys)
 
     def add(self, keys: Iterable[bytes]) -> None:
@@ -157,7 +168,7 @@ class SeenKeys:
         keys = set(keys)
         with self._lock:
             if not keys <= self._given:
-                self._now.add(key for key in keys - self._given if not self._holds(key))
+                self._now.add([key for key in keys - self._given if not self._holds(key)])
             self._given -= keys
 
     def forget_beyond_limit(self) -> int:

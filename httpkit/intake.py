@@ -7,11 +7,10 @@ Protocol: `POST <intake>/batch` with `{"intake_key": "…", "jsons": ["<event>",
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-import msgspec
 from isal import igzip
 
 from httpkit.client import Client
-from httpkit.documents import decode_json, encode_json
+from httpkit.documents import decode_json, encode_texts
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.records import check_status
 from httpkit.redaction import named
@@ -35,48 +34,34 @@ def too_large(text: str) -> bool:
     return len(text) * 4 > EVENT_BYTES and len(text.encode("utf-8", "surrogatepass")) > EVENT_BYTES
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """An event in the form in which it is delivered; a struct, because a page has thousands.
-
-    Attributes:
-        key: identity of the record, 16 bytes; None for all but the last event of a record that gives several.
-        text: what the intake stores.
-    """
-
-    key: bytes | None
-    text: str
-
-    @property
-    def too_large(self) -> bool:
-        """Is it over the limit of the intake?"""
-        return too_large(self.text)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Push:
     """Events that travel in one request.
 
     Attributes:
-        events: in order.
+        texts: what the intake stores, in order.
+        marks: for each event the identity of its record, 16 bytes; None for all but the last event of a record that
+            gives several.
         body: what is sent; None makes it when it is sent.
     """
 
-    events: Sequence[Event]
+    texts: Sequence[str]
+    marks: Sequence[bytes | None]
     body: bytes | None = None
 
     @property
     def count(self) -> int:
         """Number of events."""
-        return len(self.events)
+        return len(self.texts)
 
     def part(self, start: int, end: int | None) -> "Push":
         """Some of its events, as a push of their own."""
-        return Push(events=self.events[start:end])
+        return Push(texts=self.texts[start:end], marks=self.marks[start:end])
 
     @property
     def keys(self) -> list[bytes]:
         """Of the records that are delivered whole with this push, in order."""
-        return [event.key for event in self.events if event.key is not None]
+        return [mark for mark in self.marks if mark is not None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,10 +128,15 @@ class Intake:
         self._compress = compress
         self._trouble = trouble or (lambda error, seconds: client.pause(seconds))
 
-    def pushes(self, events: Sequence[Event]) -> Iterator[Push]:
-        """Pack events into as few requests as the limits allow, in order; none may be too large."""
-        for start in range(0, len(events), self._batch_size):
-            push = Push(events=events[start : start + self._batch_size])
+    def pushes(self, texts: Sequence[str], marks: Sequence[bytes | None]) -> Iterator[Push]:
+        """Pack events into as few requests as the limits allow, in order; none may be too large.
+
+        Args:
+            marks: as in `Push`.
+        """
+        whole = Push(texts=texts, marks=marks)
+        for start in range(0, len(texts), self._batch_size):
+            push = whole.part(start, start + self._batch_size)
             payload = self.payload(push)
             if len(payload) <= _PAYLOAD_BYTES:
                 yield replace(push, body=self._packed(payload))
@@ -155,7 +145,7 @@ class Intake:
 
     def payload(self, push: Push) -> bytes:
         """The body of a push before it is compressed."""
-        return encode_json({"intake_key": self._key, "jsons": [event.text for event in push.events]})
+        return encode_texts({"intake_key": self._key, "jsons": push.texts})
 
     def deliver(self, push: Push) -> Iterator[Delivered]:
         """Send a push until the fate of each of its events is known; in order, and piece by piece.
@@ -205,16 +195,16 @@ class Intake:
 
     def _smaller_pushes(self, push: Push) -> Iterator[Push]:
         """Pack events that are too much for one request."""
-        events, room = push.events, _PAYLOAD_BYTES - len(self.payload(Push(events=())))
+        room = _PAYLOAD_BYTES - len(self.payload(Push(texts=(), marks=())))
         start, size = 0, 0
-        for place, event in enumerate(events):
+        for place, text in enumerate(push.texts):
             # The limit counts the encoded form, in which quotes and backslashes take two bytes.
-            length = len(encode_json(event.text)) + 1
+            length = len(encode_texts(text)) + 1
             if place > start and size + length - 1 > room:
-                yield Push(events=events[start:place])
+                yield push.part(start, place)
                 start, size = place, 0
             size += length
-        yield Push(events=events[start:])
+        yield push.part(start, None)
 
     def _packed(self, payload: bytes) -> bytes:
         return igzip.compress(payload, _GZIP_LEVEL) if self._compress else payload
@@ -279,9 +269,9 @@ def _pause(trouble: HttpkitError, tries: int) -> float:
 
 
 def _refusal(push: Push, place: int, error: RefusedError) -> Delivered:
-    event = push.events[place]
-    refusal = Refusal(key=event.key, text=event.text, reason=error.message)
-    return Delivered(count=0, keys=[event.key] if event.key else (), refusals=[refusal])
+    key = push.marks[place]
+    refusal = Refusal(key=key, text=push.texts[place], reason=error.message)
+    return Delivered(count=0, keys=[key] if key else (), refusals=[refusal])
 
 
 def _acknowledgement(push: Push, response: Response) -> Delivered | RefusedError:

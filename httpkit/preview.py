@@ -163,7 +163,7 @@ class Preview:
         facts = self._facts
         self._place = EVENTS
         try:
-            records = list(self._kept())
+            records: Sequence[Record] = list(self._kept())
             if self._settings.detail.detail_url and records:
                 records = self._completed(records[:1])
             self._place = EVENTS
@@ -175,7 +175,7 @@ class Preview:
         except HttpkitError as error:
             facts.event_trouble = self._trouble(error)
 
-    def _completed(self, records: list[Record]) -> list[Record]:
+    def _completed(self, records: Sequence[Record]) -> Sequence[Record]:
         self._at(DETAIL)
         try:
             return self._details.complete(records)

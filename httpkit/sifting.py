@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import compress
 
+from httpkit.columns import Records, SlicedRecords
 from httpkit.errors import SettingsError, UnexpectedShapeError
-from httpkit.freshness import SeenKeys, is_absent, key_of_record, keys_of_identities
+from httpkit.freshness import SeenKeys, are_absent, key_of_record, keys_of_identities
 from httpkit.paths import Path, compile_path
-from httpkit.times import event_moment
-from httpkit.values import JsonValue, OpenWindow, Position, Record, SlicedRecord, value_of
+from httpkit.times import event_moments
+from httpkit.values import JsonValue, OpenWindow, Position, SlicedRecord, value_of
 
 Item = JsonValue | SlicedRecord
 
@@ -55,7 +56,7 @@ class Sifted:
         newest: time of the newest record of the page, None when nothing of it is fresh.
     """
 
-    fresh: Sequence[Record]
+    fresh: Records
     repeats: int
     dropped: int
     late: Sequence[float]
@@ -89,11 +90,12 @@ class Sieve:
             numbers: for each record, by which of the record paths it was found.
         """
         identities = self._identities(items)
-        identified = [not is_absent(identity) for identity in identities]
+        identified = [not absent for absent in are_absent(identities)]
         keys = keys_of_identities(identities)
-        for place, has_own in enumerate(identified):
-            if not has_own:
-                keys[place] = key_of_record(items[place])
+        if not all(identified):
+            for place, has_own in enumerate(identified):
+                if not has_own:
+                    keys[place] = key_of_record(items[place])
         return Look(items=items, numbers=numbers, keys=keys, identified=identified, moments=self._moments(items))
 
     def checked(self, look: Look, position: Position) -> Position:
@@ -121,56 +123,53 @@ class Sieve:
             seen: the new ones are noted as given.
             covered: what earlier windows had read to.
         """
+        dropped = 0
         if self._settings.only_in_window or self._drops or not self._settings.deduplicate:
-            fresh, dropped, late = self._picked(look, seen, window, covered)
+            new, dropped = self._picked(look, seen, window)
         else:
-            known = seen.show_and_give(look.keys)
-            fresh, dropped = list(map(Record, look.keys, look.items, look.numbers)), 0
-            moments = look.moments
-            if any(known):
-                new = [not one for one in known]
-                fresh, moments = list(compress(fresh, new)), list(compress(moments, new))
-            late = [] if covered is None else _late(moments, covered)
-        newest = max((moment for moment in look.moments if moment), default=None) if fresh else None
-        repeats = len(look.keys) - len(fresh) - dropped
-        return Sifted(fresh=fresh, repeats=repeats, dropped=dropped, late=late, newest=newest)
+            new = [not known for known in seen.show_and_give(look.keys)]
+        fresh, moments = (
+            Records(look.keys, look.items, look.numbers, remember=self._settings.deduplicate),
+            look.moments,
+        )
+        if not all(new):
+            fresh, moments = fresh.only(new), list(compress(moments, new))
+        return Sifted(
+            fresh=fresh,
+            repeats=len(look.keys) - len(fresh) - dropped,
+            dropped=dropped,
+            late=[] if covered is None else _late(moments, covered),
+            newest=max((moment for moment in look.moments if moment), default=None) if fresh else None,
+        )
 
-    def _picked(
-        self, look: Look, seen: SeenKeys, window: OpenWindow, covered: datetime | None
-    ) -> tuple[list[Record], int, list[float]]:
-        """Record by record: those that are new and wanted, how many a setting leaves out, and how late those are."""
-        fresh: list[Record] = []
+    def _picked(self, look: Look, seen: SeenKeys, window: OpenWindow) -> tuple[list[bool], int]:
+        """Record by record: is it new and wanted? And how many of the new ones does a setting leave out?"""
+        picked: list[bool] = []
         on_page: set[bytes] = set()
-        late: list[float] = []
         dropped, remember = 0, self._settings.deduplicate
         known = seen.show(look.keys) if remember else [False] * len(look.keys)
-        for item, key, number, moment, repeated in zip(
-            look.items, look.keys, look.numbers, look.moments, known, strict=True
-        ):
-            if repeated or (remember and key in on_page):
-                continue
-            if self._outside(moment, window) or (self._drops and self._drops(value_of(item))):
-                dropped += 1
-                continue
-            if covered:
-                late += _late([moment], covered)
-            on_page.add(key)
-            fresh.append(Record(key, item, number, remember))
+        for item, key, moment, repeated in zip(look.items, look.keys, look.moments, known, strict=True):
+            new = not (repeated or (remember and key in on_page))
+            wanted = new and not (self._outside(moment, window) or (self._drops and self._drops(value_of(item))))
+            dropped += new and not wanted
+            picked.append(wanted)
+            if wanted:
+                on_page.add(key)
         if remember:
             seen.give(on_page)
-        return fresh, dropped, late
+        return picked, dropped
 
-    def _identities(self, items: Sequence[Item]) -> list[JsonValue]:
+    def _identities(self, items: Sequence[Item]) -> Sequence[JsonValue]:
         find = self._id
         if find is None:
             return [None] * len(items)
-        return [item.identity if isinstance(item, SlicedRecord) else find(item) for item in items]
+        return items.identities if isinstance(items, SlicedRecords) else [find(item) for item in items]
 
     def _moments(self, items: Sequence[Item]) -> list[datetime | None]:
         find, form = self._time, self._settings.timestamp_format
         if find is None:
             return [None] * len(items)
-        return [event_moment(item.time if isinstance(item, SlicedRecord) else find(item), form) for item in items]
+        return event_moments(items.times if isinstance(items, SlicedRecords) else [find(item) for item in items], form)
 
     def _outside(self, moment: datetime | None, window: OpenWindow) -> bool:
         if not self._settings.only_in_window or moment is None:

@@ -4,17 +4,17 @@ Of each record identity and time are read, and whether it has one of the fields 
 rest of the page only what a path names is decoded, which is where the next page and the totals are.
 """
 
-import operator
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+from httpkit.columns import SlicedRecords
 from httpkit.paths import is_plain_name
-from httpkit.values import JsonValue, SlicedRecord
+from httpkit.values import JsonValue
 
 _OF_AN_ANSWER = re.compile(r"header:|json\(\s*header:")
 _OF_THE_LAST_RECORD = "last:"
@@ -30,7 +30,7 @@ class Slices:
     """
 
     content: JsonValue
-    records: Sequence[SlicedRecord]
+    records: SlicedRecords
 
 
 class Slicer:
@@ -70,18 +70,19 @@ class Slicer:
         try:
             texts, content = self._page.taken(self._page_of(body))
             # A second look at the same bytes costs a quarter of building all that is in them.
-            heads = [head_of(text) for text in texts]
+            heads = list(map(head_of, texts))
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
         return Slices(content=content, records=self._records(texts, heads))
 
-    def _records(self, texts: Sequence[msgspec.Raw], heads: Sequence[Any]) -> list[SlicedRecord]:
-        plain: Iterable[bool] = [True] * len(heads)
-        for attribute in self._added:
-            absent = [value is msgspec.UNSET for value in map(attrgetter(attribute), heads)]
-            plain = map(operator.and_, plain, absent)
-        identities, times = self._column(heads, self._id), self._column(heads, self._time)
-        return list(map(SlicedRecord, texts, identities, times, plain))
+    def _records(self, texts: Sequence[msgspec.Raw], heads: Sequence[Any]) -> SlicedRecords:
+        added = [list(map(attrgetter(attribute), heads)) for attribute in self._added]
+        return SlicedRecords(
+            texts,
+            identities=self._column(heads, self._id),
+            times=self._column(heads, self._time),
+            plain=all(column.count(msgspec.UNSET) == len(heads) for column in added),
+        )
 
     def _column(self, heads: Sequence[Any], way: Sequence[str]) -> Sequence[JsonValue]:
         """What a path finds in each record."""
@@ -90,7 +91,8 @@ class Slicer:
         column = list(map(attrgetter(self._attributes[way[0]]), heads))
         for name in way[1:]:
             column = [value.get(name) if isinstance(value, dict) else None for value in column]
-        return [None if value is msgspec.UNSET else value for value in column]
+        absent = column.count(msgspec.UNSET)
+        return [None if value is msgspec.UNSET else value for value in column] if absent else column
 
 
 def can_slice(*, record_paths: Sequence[str], in_record: Sequence[str], in_answer: Sequence[str]) -> bool:

@@ -1,9 +1,10 @@
 """Moments in the many forms in which APIs write and want them; always aware and in UTC inside."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?$")
 
@@ -66,6 +67,16 @@ def event_moment(value: object, form: str) -> datetime | None:
         except ValueError:
             return moment_of(value)
     return _of_other(value, form)
+
+
+def event_moments(values: Sequence[object], form: str) -> list[datetime | None]:
+    """`event_moment` for each of many."""
+    if form in _ISO_FORMS and all(isinstance(value, str) and value[-1:] == "Z" for value in values):
+        try:
+            return list(map(datetime.fromisoformat, cast(Sequence[str], values)))
+        except ValueError:
+            pass
+    return [event_moment(value, form) for value in values]
 
 
 def _of_other(value: object, form: str) -> datetime | None:

@@ -71,18 +71,14 @@ class Response:
 
 
 class SlicedRecord(msgspec.Struct, frozen=True, gc=False):
-    """A record that was cut from its page and not decoded; a struct, because a page has thousands.
+    """A record that was cut from its page and not decoded.
 
     Attributes:
         text: the JSON object as the API wrote it, on one line.
-        identity: what the path of the identity finds in it.
-        time: what the path of the time finds in it.
         plain: has it none of the fields that are added to each event?
     """
 
     text: msgspec.Raw
-    identity: JsonValue
-    time: JsonValue
     plain: bool
 
     @property
@@ -127,7 +123,7 @@ class Page:
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One record on its way to delivery; a struct, because a page has thousands.
+    """One record on its way to delivery.
 
     Attributes:
         key: identity, 16 bytes; equal for the same record in a later answer.

@@ -26,7 +26,7 @@ from testhttp_modules.reading import announce, readings_of
 from testhttp_modules.rounds import Host, poll_all
 from testhttp_modules.translation import intake_of
 
-_SWITCH_SECONDS = 0.001
+_SWITCH_SECONDS = 0.00003
 """How long a thread may hold the interpreter while others wait: one that computes must not keep sockets waiting."""
 
 

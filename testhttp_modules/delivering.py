@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from httpkit.intake import EVENT_BYTES, Delivered, Event, Intake, Push, Refusal, too_large
+from httpkit.columns import Records
+from httpkit.intake import EVENT_BYTES, Delivered, Intake, Push, Refusal, too_large
 from httpkit.values import Batch, Record
 from testhttp_modules.reading import Reading
 from testhttp_modules.rounds import Delivery, Host
@@ -62,18 +63,19 @@ class IntakeDelivery:
         """Make the pushes of a batch."""
         writer = reading.source.writer
         texts = writer.plain_texts(batch.records)
-        if texts is not None and all(len(text) <= _SURELY_FITS for text in texts):
-            whole = [record.key if record.remember else None for record in batch.records]
-            return Packed(pushes=tuple(self._intake.pushes(list(map(Event, whole, texts)))), keys=(), too_large=())
-        events: list[Event] = []
+        if texts is not None and max(map(len, texts), default=0) <= _SURELY_FITS:
+            return Packed(pushes=tuple(self._intake.pushes(texts, _marks(batch.records))), keys=(), too_large=())
+        texts, marks = list[str](), list[bytes | None]()
         keys: list[bytes] = []
         oversized: list[Refusal] = []
         for record in batch.records:
             if fitting := _fitting(record, writer.texts(record), oversized):
-                events += fitting
+                texts += fitting
+                # With the last one the record is delivered whole.
+                marks += [*[None] * (len(fitting) - 1), record.key if record.remember else None]
             elif record.remember:
                 keys.append(record.key)
-        return Packed(pushes=tuple(self._intake.pushes(events)), keys=keys, too_large=oversized)
+        return Packed(pushes=tuple(self._intake.pushes(texts, marks)), keys=keys, too_large=oversized)
 
     def _deliver(self, reading: Reading, batch: Batch, packed: Packed) -> int:
         """Deliver a batch and remember what was acknowledged; how many events the intake took."""
@@ -108,16 +110,20 @@ def _is_whole(push: Push, delivered: Delivered) -> bool:
     return delivered.count + len(delivered.refusals) == push.count
 
 
-def _fitting(record: Record, texts: Sequence[str], oversized: list[Refusal]) -> list[Event]:
+def _marks(records: Sequence[Record]) -> Sequence[bytes | None]:
+    """What the only event of each record carries."""
+    if isinstance(records, Records):
+        return records.keys if records.remember else [None] * len(records)
+    return [record.key if record.remember else None for record in records]
+
+
+def _fitting(record: Record, texts: Sequence[str], oversized: list[Refusal]) -> list[str]:
     """The events of a record that an intake takes; the others are added to `oversized`."""
-    fitting: list[Event] = []
+    fitting: list[str] = []
     for text in texts:
         if too_large(text):
             reason = f"{len(text.encode('utf-8', 'surrogatepass'))} bytes, an intake takes at most {EVENT_BYTES}"
             oversized.append(Refusal(key=record.key, text=text, reason=reason))
         else:
-            fitting.append(Event(key=None, text=text))
-    if fitting and record.remember:
-        # With the last one the record is delivered whole.
-        fitting[-1] = Event(key=record.key, text=fitting[-1].text)
+            fitting.append(text)
     return fitting

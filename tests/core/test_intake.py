@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
-from httpkit.intake import EVENT_BYTES, Delivered, Event, Intake, Push
+from httpkit.intake import EVENT_BYTES, Delivered, Intake, Push, too_large
 from tests.core.clients import local_client
 from tests.core.polls import in_turn
 from tests.fake_api import Answer, Asked, FakeApi, Handler
@@ -19,9 +19,14 @@ PAYLOAD_BYTES = 10 * 1024 * 1024
 KEY = 'intake key with "quotes" and ž'
 
 
-def event(text: str, number: int = 0) -> Event:
-    """An event with a key of its own."""
-    return Event(key=number.to_bytes(16, "big"), text=text)
+def keys_of(count: int) -> list[bytes]:
+    """A key of its own for each of some events."""
+    return [number.to_bytes(16, "big") for number in range(count)]
+
+
+def packed(intake: Intake, *texts: str) -> list[Push]:
+    """Pushes of some events, each with a key of its own."""
+    return list(intake.pushes(texts, keys_of(len(texts))))
 
 
 def intake_at(url: str, **settings: Any) -> Intake:
@@ -49,30 +54,28 @@ def acknowledge(asked: Asked) -> Answer:
 
 
 def test_events_travel_together_up_to_the_batch_size() -> None:
-    pushes = list(
-        intake_at("https://intake", batch_size=2).pushes([event(str(number), number) for number in range(5)])
-    )
+    pushes = packed(intake_at("https://intake", batch_size=2), *map(str, range(5)))
 
     assert [json.loads(payload_of(push))["jsons"] for push in pushes] == [["0", "1"], ["2", "3"], ["4"]]
     assert [len(push.keys) for push in pushes] == [2, 2, 1]
 
 
 def test_no_events_make_no_push() -> None:
-    assert list(intake_at("https://intake").pushes([])) == []
+    assert packed(intake_at("https://intake")) == []
 
 
 def test_a_push_carries_the_intake_key_and_the_keys_of_its_events() -> None:
-    (push,) = intake_at("https://intake").pushes([event("a", 1), event("b", 2)])
+    (push,) = packed(intake_at("https://intake"), "a", "b")
 
     assert json.loads(payload_of(push)) == {"intake_key": KEY, "jsons": ["a", "b"]}
-    assert list(push.keys) == [event("", 1).key, event("", 2).key]
+    assert list(push.keys) == keys_of(2)
 
 
 @pytest.mark.parametrize("letter", ["x", '"', "ž", "漢", "\x01"], ids=["plain", "quote", "two", "three", "control"])
 def test_no_payload_is_larger_than_ten_mebibytes_in_its_encoded_form(letter: str) -> None:
     """A quote takes one byte in the event, and two in the payload."""
     text = letter * (EVENT_BYTES // len(letter.encode()))
-    pushes = list(intake_at("https://intake").pushes([event(text, number) for number in range(60)]))
+    pushes = packed(intake_at("https://intake"), *[text] * 60)
 
     assert [json.loads(payload_of(push))["jsons"] for push in pushes] == [[text] * len(push.keys) for push in pushes]
     assert sum(len(push.keys) for push in pushes) == 60
@@ -84,12 +87,12 @@ def test_no_payload_is_larger_than_ten_mebibytes_in_its_encoded_form(letter: str
 def test_a_payload_may_have_exactly_ten_mebibytes() -> None:
     """Two events fill it to the last byte; one byte more starts another push."""
     intake = intake_at("https://intake")
-    (empty,) = intake.pushes([event(""), event("")])
+    (empty,) = packed(intake, "", "")
     room = PAYLOAD_BYTES - len(payload_of(empty))
 
-    (full,) = intake.pushes([event("x" * 9), event("x" * (room - 9))])
+    (full,) = packed(intake, "x" * 9, "x" * (room - 9))
     assert len(payload_of(full)) == PAYLOAD_BYTES
-    assert len(list(intake.pushes([event("x" * 9), event("x" * (room - 8))]))) == 2
+    assert len(packed(intake, "x" * 9, "x" * (room - 8))) == 2
 
 
 _texts = st.text(alphabet=st.characters(), max_size=20)
@@ -97,16 +100,15 @@ _texts = st.text(alphabet=st.characters(), max_size=20)
 
 @given(st.lists(_texts, max_size=30), st.integers(1, 7))
 def test_no_event_is_lost_doubled_or_moved(texts: list[str], batch_size: int) -> None:
-    events = [event(text, number) for number, text in enumerate(texts)]
-    pushes = list(intake_at("https://intake", batch_size=batch_size).pushes(events))
+    pushes = packed(intake_at("https://intake", batch_size=batch_size), *texts)
 
     assert [text for push in pushes for text in json.loads(payload_of(push))["jsons"]] == texts
-    assert [key for push in pushes for key in push.keys] == [one.key for one in events]
+    assert [key for push in pushes for key in push.keys] == keys_of(len(texts))
     assert all(1 <= len(push.keys) <= batch_size for push in pushes)
 
 
 @pytest.mark.parametrize(
-    ("text", "too_large"),
+    ("text", "is_too_large"),
     [
         ("x" * EVENT_BYTES, False),
         ("x" * (EVENT_BYTES + 1), True),
@@ -117,8 +119,8 @@ def test_no_event_is_lost_doubled_or_moved(texts: list[str], batch_size: int) ->
     ],
     ids=["at the limit", "above", "two bytes each", "two bytes each and above", "surrogates", "empty"],
 )
-def test_an_event_is_too_large_above_the_limit_in_bytes(text: str, *, too_large: bool) -> None:
-    assert event(text).too_large == too_large
+def test_an_event_is_too_large_above_the_limit_in_bytes(text: str, *, is_too_large: bool) -> None:
+    assert too_large(text) == is_too_large
 
 
 def test_a_batch_size_below_one_is_refused_by_name() -> None:
@@ -140,8 +142,7 @@ def deliver(api: FakeApi, *texts: str, patience: int = 0, **settings: Any) -> li
             raise error
 
     intake = intake_at(api.url, trouble=trouble, **settings)
-    pushes = intake.pushes([event(text, number) for number, text in enumerate(texts)])
-    return [delivered for push in pushes for delivered in intake.deliver(push)]
+    return [delivered for push in packed(intake, *texts) for delivered in intake.deliver(push)]
 
 
 def refusing_bad_ones(arrived: list[str]) -> Handler:
@@ -191,7 +192,7 @@ def test_a_slash_at_the_end_of_the_address_changes_nothing(api: FakeApi) -> None
     api.handler = acknowledge
     intake = intake_at(f"{api.url}/region/")
 
-    for push in intake.pushes([event("a")]):
+    for push in packed(intake, "a"):
         assert [delivered.count for delivered in intake.deliver(push)] == [1]
 
     assert api.asked[0].target == "/region/batch"
@@ -214,7 +215,7 @@ def test_an_answer_with_null_for_an_event_says_which_one_was_refused(api: FakeAp
 
     assert delivered.count == 2
     assert [refusal.text for refusal in delivered.refusals] == ["b"]
-    assert list(delivered.keys) == [event("", number).key for number in range(3)]
+    assert list(delivered.keys) == keys_of(3)
     assert len(api.asked) == 1
 
 
@@ -252,7 +253,7 @@ def test_an_intake_is_not_asked_before_the_time_it_told(api: FakeApi) -> None:
     api.handler = in_turn(Answer(status=429, headers={"Retry-After": "77"}), Answer(json={"event_ids": ["id"]}))
     waits: list[float] = []
     intake = intake_at(api.url, trouble=lambda error, seconds: waits.append(seconds))
-    for push in intake.pushes([event("a")]):
+    for push in packed(intake, "a"):
         list(intake.deliver(push))
 
     assert waits == [77]
@@ -268,7 +269,7 @@ def test_an_event_that_is_refused_is_found_by_halving(api: FakeApi, status: int,
 
     assert sum(one.count for one in delivered) == 6
     assert [refusal.text for one in delivered for refusal in one.refusals] == [texts[place]]
-    assert [key for one in delivered for key in one.keys] == [event("", number).key for number in range(7)]
+    assert [key for one in delivered for key in one.keys] == keys_of(7)
 
 
 def test_a_push_that_is_too_large_for_the_intake_goes_in_pieces(api: FakeApi) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from httpkit.client import Client
 from httpkit.freshness import SeenKeys
-from httpkit.intake import Event, Intake
+from httpkit.intake import Intake
 from httpkit.stopping import Stopped, run_until_stopped
 from httpkit.values import Position
 from tests.core.clients import local_settings
@@ -54,7 +54,7 @@ def test_a_stop_ends_a_push_that_waits_for_its_acknowledgement(api: FakeApi) -> 
     stop = threading.Event()
     api.handler = in_turn(Answer(json={"event_ids": ["id"]}, wait=threading.Event()))
     intake = Intake(stoppable_client(stop), url=api.url, key="key")
-    (push,) = intake.pushes([Event(key=bytes(16), text="event")])
+    (push,) = intake.pushes(["event"], [bytes(16)])
 
     with stopped_within_a_second(stop):
         list(intake.deliver(push))

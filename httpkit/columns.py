@@ -1,0 +1,102 @@
+"""Many records as columns: a page has thousands, and an object for each would cost more than what is done with it."""
+
+from collections.abc import Sequence
+from itertools import compress
+from typing import overload
+
+import msgspec
+
+from httpkit.values import JsonValue, Record, SlicedRecord
+
+
+class SlicedRecords(Sequence[SlicedRecord]):
+    """The records that were cut from a page.
+
+    Attributes:
+        texts: the JSON objects as the API wrote them, each on one line.
+        identities: what the path of the identity finds in each.
+        times: what the path of the time finds in each.
+        plain: has none of them a field that is added to each event?
+    """
+
+    __slots__ = ("identities", "plain", "texts", "times")
+
+    def __init__(
+        self,
+        texts: Sequence[msgspec.Raw],
+        *,
+        identities: Sequence[JsonValue],
+        times: Sequence[JsonValue],
+        plain: bool,
+    ) -> None:
+        self.texts, self.identities, self.times, self.plain = texts, identities, times, plain
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @overload
+    def __getitem__(self, place: int) -> SlicedRecord: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[SlicedRecord]: ...
+
+    def __getitem__(self, place: int | slice) -> SlicedRecord | Sequence[SlicedRecord]:
+        if isinstance(place, slice):
+            return [SlicedRecord(text, self.plain) for text in self.texts[place]]
+        return SlicedRecord(self.texts[place], self.plain)
+
+    def only(self, chosen: Sequence[bool]) -> "SlicedRecords":
+        """Some of them, in the same order."""
+        return SlicedRecords(
+            list(compress(self.texts, chosen)),
+            identities=list(compress(self.identities, chosen)),
+            times=list(compress(self.times, chosen)),
+            plain=self.plain,
+        )
+
+
+class Records(Sequence[Record]):
+    """Records on their way to delivery, none of them with parts.
+
+    Attributes:
+        keys: the identity of each.
+        contents: each as the API gave it.
+        path_numbers: for each, by which of the record paths it was found.
+        remember: are the keys kept, so that the records are not delivered again?
+    """
+
+    __slots__ = ("contents", "keys", "path_numbers", "remember")
+
+    def __init__(
+        self,
+        keys: Sequence[bytes],
+        contents: Sequence[JsonValue | SlicedRecord],
+        path_numbers: Sequence[int],
+        *,
+        remember: bool = True,
+    ) -> None:
+        self.keys, self.contents, self.path_numbers, self.remember = keys, contents, path_numbers, remember
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Record]: ...
+
+    def __getitem__(self, place: int | slice) -> Record | Sequence[Record]:
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        return Record(self.keys[place], self.contents[place], self.path_numbers[place], self.remember)
+
+    def only(self, chosen: Sequence[bool]) -> "Records":
+        """Some of them, in the same order."""
+        contents = self.contents
+        return Records(
+            list(compress(self.keys, chosen)),
+            contents.only(chosen) if isinstance(contents, SlicedRecords) else list(compress(contents, chosen)),
+            list(compress(self.path_numbers, chosen)),
+            remember=self.remember,
+        )
