@@ -30,7 +30,7 @@ from httpkit.values import Request, Response
 
 EXCHANGE_FACTOR = 5
 MAX_REDIRECTS = 10
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_BYTES = 1024 * 1024
 _MEGABYTE = 1024 * 1024
 
 
@@ -59,6 +59,7 @@ class ClientSettings:
         wire: watches, limits or replaces what is sent.
         repeating: told before a request is sent again: why (an HTTP status, `connection` or `answer`), and after how
             many seconds.
+        meanwhile: called again and again while an answer is waited for, by the thread that waits.
     """
 
     user_agent: str
@@ -71,6 +72,7 @@ class ClientSettings:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     wire: Wire = straight
     repeating: Callable[[str, float], None] = lambda reason, seconds: None
+    meanwhile: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +92,9 @@ class Client:
         stop: when set, an exchange or a wait under way is given up at once.
         jitter: a number from 0 to 1.
 
+    Attributes:
+        stop: the event that ends what it does.
+
     Raises:
         SettingsError: a certificate, a key or the proxy is not usable.
     """
@@ -107,14 +112,14 @@ class Client:
         self._settings = settings
         self._proof = proof
         self._redactor = redactor or Redactor()
-        self._stop = stop or threading.Event()
+        self.stop = stop or threading.Event()
         self._clocks = clocks
         self._jitter = jitter
         self._pace = Pace(settings.requests_per_minute)
         self._session = _new_session(settings)
         self._headers = {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
         self._cookies = _Cookies()
-        self._caller = Caller(self._stop)
+        self._caller = Caller(self.stop)
 
     def send(self, request: Request) -> Response:
         """Send a request and read its answer to the end, whatever its status.
@@ -128,19 +133,22 @@ class Client:
         """
         return self.begin(request)()
 
-    def begin(self, request: Request) -> Callable[[], Response]:
+    def begin(self, request: Request | Callable[[], Request]) -> "Begun":
         """Start to send a request, and go on with something else meanwhile.
+
+        Args:
+            request: or what makes it, in the thread that sends it.
 
         Returns:
             What waits for the answer; it raises as `send` does.
         """
-        call = self._caller.begin(lambda: self._follow(request))
+        call = self._caller.begin(lambda: self._follow(request() if callable(request) else request))
 
         def answer() -> Response:
             with self._without_secrets():
-                return call.result()
+                return call.result(meanwhile=self._settings.meanwhile)
 
-        return answer
+        return Begun(lambda: call.done, answer)
 
     def pause(self, seconds: float) -> None:
         """Wait.
@@ -148,7 +156,7 @@ class Client:
         Raises:
             httpkit.stopping.Stopped: the stop event was set.
         """
-        if self._stop.wait(seconds):
+        if self.stop.wait(seconds):
             raise Stopped
 
     def sign_in(self) -> None:
@@ -253,7 +261,8 @@ class Client:
     def _exchange(self, request: Request) -> Response:
         self._settings.destinations.check_url(request.url)
         prepared = self._prepared(request)
-        self.pause(self._pace.reserve(self._clocks.monotonic()))
+        if (seconds := self._pace.reserve(self._clocks.monotonic())) > 0:
+            self.pause(seconds)
         start = self._clocks.monotonic()
         timeout = self._settings.timeout_seconds
         try:
@@ -325,6 +334,22 @@ class Client:
     def _meaning(self, request: Request, error: Exception) -> UnavailableError:
         sentence = f"{named(request)}: {explained(error, self._settings.timeout_seconds)}"
         return UnavailableError(sentence, reached=not never_opened(error))
+
+
+class Begun:
+    """A request under way; calling it waits for the answer, and gives it."""
+
+    def __init__(self, is_decided: Callable[[], bool], answer: Callable[[], Response]) -> None:
+        self._is_decided = is_decided
+        self._answer = answer
+
+    def __call__(self) -> Response:
+        return self._answer()
+
+    @property
+    def is_decided(self) -> bool:
+        """Is the answer there, or is it known that none will come?"""
+        return self._is_decided()
 
 
 class FailedExchangeError(Exception):

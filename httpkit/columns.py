@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import overload
 
-import msgspec
-
 from httpkit.values import JsonValue, Record, SlicedRecord
 
 
@@ -16,14 +14,14 @@ class SlicedRecords(Sequence[SlicedRecord]):
         texts: the JSON objects as the API wrote them, each on one line.
         identities: what the path of the identity finds in each.
         times: what the path of the time finds in each.
-        plain: has none of them a field that is added to each event?
+        plain: may the fields that are added to each event stand at its end, since it has others and none of these?
     """
 
     __slots__ = ("identities", "plain", "texts", "times")
 
     def __init__(
         self,
-        texts: Sequence[msgspec.Raw],
+        texts: Sequence[str],
         *,
         identities: Sequence[JsonValue],
         times: Sequence[JsonValue],

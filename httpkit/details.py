@@ -1,8 +1,9 @@
 """One further request per new record, for APIs whose lists hold less than their single records."""
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -13,7 +14,7 @@ from httpkit.paths import compile_path
 from httpkit.records import RecordSelector, RecordSettings
 from httpkit.request_templates import RequestSettings
 from httpkit.templates import Scope, render, render_text
-from httpkit.values import JsonValue, Record, Request
+from httpkit.values import JsonValue, Record, Request, Response
 
 _AT_ONCE = 4
 _GONE = frozenset({404, 410})
@@ -59,12 +60,18 @@ class Details:
         """
         if not self._settings.detail_url or not records:
             return records
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="details") as pool:
-            return list(pool.map(self._completed, records))
+        completed: list[Record] = []
+        under_way: deque[tuple[Record, Request, Callable[[], Response]]] = deque()
+        left = iter(records)
+        while len(completed) < len(records):
+            for record in islice(left, _AT_ONCE - len(under_way)):
+                request = self._request_for(record.value)
+                under_way.append((record, request, self._client.begin(request)))
+            record, request, answer = under_way.popleft()
+            completed.append(self._completed(record, request, answer()))
+        return completed
 
-    def _completed(self, record: Record) -> Record:
-        request = self._request_for(record.value)
-        response = self._client.send(request)
+    def _completed(self, record: Record, request: Request, response: Response) -> Record:
         if response.status in _GONE:
             return record
         selected = self._selector.select(request, response)

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from httpkit.columns import Records, SlicedRecords
 from httpkit.documents import encode_json
 from httpkit.shaping import Shaping
@@ -38,7 +36,7 @@ class EventWriter:
         parts = [record.value] if record.parts is None else record.parts
         return [event for part in parts for event in self._shaping.events(part, record.path_number)]
 
-    def texts(self, record: Record) -> list[str]:
+    def texts(self, record: Record) -> Sequence[str]:
         """The events: JSON on one line; text records stay as they are.
 
         Raises:
@@ -46,23 +44,18 @@ class EventWriter:
         """
         content = record.content
         if isinstance(content, SlicedRecord) and content.plain and record.parts is None:
-            passed = self._passed_on([content.text])
-            if passed is not None:
-                return passed
+            return self._passed_on([content.text])
         return [event_text(event, self._source) for event in self.values(record)]
 
-    def plain_texts(self, records: Sequence[Record]) -> list[str] | None:
+    def plain_texts(self, records: Sequence[Record]) -> Sequence[str] | None:
         """The one event of each record, when all were cut from their page; None when some have to be taken apart."""
         if not (isinstance(records, Records) and isinstance(records.contents, SlicedRecords)):
             return None
         return self._passed_on(records.contents.texts) if records.contents.plain else None
 
-    def _passed_on(self, sliced: Sequence[msgspec.Raw]) -> list[str] | None:
-        texts, tail = [str(text, "utf-8") for text in sliced], self._tail
-        if not tail:
-            return texts
-        # In an object without fields, and so without a quote, a comma would be wrong.
-        return [text[:-1] + tail for text in texts] if all('"' in text for text in texts) else None
+    def _passed_on(self, sliced: Sequence[str]) -> Sequence[str]:
+        tail = self._tail
+        return [text[:-1] + tail for text in sliced] if tail else sliced
 
 
 def event_text(value: JsonValue, source: str) -> str:

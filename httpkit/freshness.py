@@ -1,7 +1,6 @@
 """What is new: the identity of a record, and the keys of those delivered before; nothing here is written to disk."""
 
 import json
-import threading
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from hashlib import blake2b
 from itertools import compress
@@ -86,8 +85,6 @@ class SeenKeys:
     never confirmed is new again at the next poll. Keys are *live* as long as the last window that was read to its end
     showed them; live keys are never forgotten.
 
-    One thread reads (`begin`, `show`, `give`), another one confirms (`add`); a lock keeps their steps apart.
-
     Args:
         keys: remembered from before; the window that is read first may be one that they belong to.
         limit: number of keys that are kept although the API no longer shows them; half of it is forgotten at once.
@@ -96,7 +93,6 @@ class SeenKeys:
     def __init__(self, keys: Iterable[bytes] = (), *, limit: int = 1_000_000) -> None:
         self.limit = limit
         self.repeats = 0
-        self._lock = threading.Lock()
         # Shown: on this reading of the window, on earlier ones, in the window before; then by age.
         self._now, self._earlier, self._latest = KeySet(), KeySet(keys), KeySet()
         self._older, self._oldest = KeySet(), KeySet()
@@ -105,18 +101,16 @@ class SeenKeys:
         self._forgotten = 0
 
     def __contains__(self, key: bytes) -> bool:
-        with self._lock:
-            return key not in self._given and self._holds(key)
+        return key not in self._given and self._holds(key)
 
     def __len__(self) -> int:
         return sum(map(len, self._sets())) - len(self._given)
 
     def begin_poll(self) -> None:
         """Records that were given and never confirmed are new again."""
-        with self._lock:
-            for key in self._given:
-                any(keys.discard(key) for keys in self._sets())
-            self._given.clear()
+        for key in self._given:
+            any(keys.discard(key) for keys in self._sets())
+        self._given.clear()
 
     def begin(self, window: Hashable = None) -> None:
         """From now on no key was shown yet.
@@ -126,56 +120,49 @@ class SeenKeys:
                 same one again, or going on with it, leaves its keys live; so does None, for what is read beside the
                 windows.
         """
-        with self._lock:
-            shown, self._now = self._now, KeySet()
-            if window is None or window == self._window or self._window is None:
-                self._earlier.absorb(shown)
-                self._window = self._window if window is None else window
-                return
-            self._retire(self._latest)
+        shown, self._now = self._now, KeySet()
+        if window is None or window == self._window or self._window is None:
             self._earlier.absorb(shown)
-            self._latest, self._earlier = self._earlier, KeySet()
-            self._window, self.repeats = window, 0
+            self._window = self._window if window is None else window
+            return
+        self._retire(self._latest)
+        self._earlier.absorb(shown)
+        self._latest, self._earlier = self._earlier, KeySet()
+        self._window, self.repeats = window, 0
 
     def all_shown(self, keys: Sequence[bytes]) -> bool:
         """Were all of these keys on earlier pages of this window?"""
-        with self._lock:
-            # Most often the first one tells.
-            return all(key in self._now for key in keys)
+        # Most often the first one tells.
+        return all(key in self._now for key in keys)
 
     def show(self, keys: Sequence[bytes]) -> list[bool]:
         """The API shows the records of a page: for each, was it delivered before, or is it on its way?"""
-        with self._lock:
-            self._meet(keys)
-            return self._now.holds(keys)
+        self._meet(keys)
+        return self._now.holds(keys)
 
     def show_and_give(self, keys: Sequence[bytes]) -> list[bool]:
         """As `show`, and those that are new are on their way; of a key that comes twice only the first is new."""
-        with self._lock:
-            self._meet(keys)
-            known = self._now.take(keys)
-            self._given.update(compress(keys, map(not_, known)) if any(known) else keys)
+        self._meet(keys)
+        known = self._now.take(keys)
+        self._given.update(compress(keys, map(not_, known)) if any(known) else keys)
         return known
 
     def give(self, keys: Collection[bytes]) -> None:
         """The records of these keys, which are new and different, are on their way."""
-        with self._lock:
-            self._now.add_new(list(keys))
-            self._given.update(keys)
+        self._now.add_new(list(keys))
+        self._given.update(keys)
 
     def add(self, keys: Iterable[bytes]) -> None:
         """Confirm the keys of delivered records; those that were not given are remembered as well."""
         keys = set(keys)
-        with self._lock:
-            if not keys <= self._given:
-                self._now.add([key for key in keys - self._given if not self._holds(key)])
-            self._given -= keys
+        others = keys - self._given
+        self._given -= keys
+        self._now.add([key for key in others if not self._holds(key)])
 
     def forget_beyond_limit(self) -> int:
         """How many keys were forgotten since the last call; they were those that the API has not shown for longest."""
-        with self._lock:
-            forgotten, self._forgotten = self._forgotten, 0
-            return forgotten
+        forgotten, self._forgotten = self._forgotten, 0
+        return forgotten
 
     def _sets(self) -> tuple[KeySet, ...]:
         return (self._now, self._earlier, self._latest, self._older, self._oldest)

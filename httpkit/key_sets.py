@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 _BUCKETS = 1 << 14
-_BUCKET_BITS = _BUCKETS - 1
-_STORED = slice(6, 14)
+_SPARE_BITS = 2
+_STORED = slice(7, 15)
 _STORED_BYTES = 8
 _AT_ONCE = 4096
 
@@ -14,8 +14,8 @@ _AT_ONCE = 4096
 class KeySet:
     """A set of digests.
 
-    Of each key its last ten bytes count: 14 bits choose a bucket, 64 lie in it, one key after the other. Two of a
-    million keys fall together once in 10^11 sets, and Python's own sets would need ten times the memory.
+    Of each key its last nine bytes count: 14 bits choose a bucket, 64 lie in it, one key after the other. Two of a
+    million keys fall together once in 10^10 sets, and Python's own sets would need ten times the memory.
 
     Args:
         keys: digests of 16 bytes.
@@ -41,7 +41,7 @@ class KeySet:
         """For each of some keys, is it there?"""
         buckets, held = self._buckets, []
         for number, stored in _spread(keys):
-            bucket = buckets[number & _BUCKET_BITS]
+            bucket = buckets[number >> _SPARE_BITS]
             held.append(bucket is not None and _place(bucket, stored) >= 0)
         return held
 
@@ -53,9 +53,9 @@ class KeySet:
         """Add keys; for each, was it there, or earlier among them?"""
         buckets, held = self._buckets, []
         for number, stored in _spread(keys):
-            bucket = buckets[number & _BUCKET_BITS]
+            bucket = buckets[number >> _SPARE_BITS]
             if bucket is None:
-                buckets[number & _BUCKET_BITS] = bytearray(stored)
+                buckets[number >> _SPARE_BITS] = bytearray(stored)
             # Most keys are new; a call for each would double the time.
             elif (place := bucket.find(stored)) < 0 or (place % _STORED_BYTES and _place(bucket, stored) < 0):
                 bucket += stored
@@ -70,9 +70,9 @@ class KeySet:
         """Add keys that are known not to be there, each of them once."""
         buckets = self._buckets
         for number, stored in _spread(keys):
-            bucket = buckets[number & _BUCKET_BITS]
+            bucket = buckets[number >> _SPARE_BITS]
             if bucket is None:
-                buckets[number & _BUCKET_BITS] = bytearray(stored)
+                buckets[number >> _SPARE_BITS] = bytearray(stored)
             else:
                 bucket += stored
         self._count += len(keys)
@@ -107,11 +107,11 @@ class KeySet:
 
 def _number(key: bytes) -> int:
     """Of the bucket of a key."""
-    return int.from_bytes(key[14:], sys.byteorder) & _BUCKET_BITS
+    return int.from_bytes(key[14:], sys.byteorder) >> _SPARE_BITS
 
 
 def _spread(keys: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Of each key the two bytes whose lower bits choose its bucket, as a number, and what lies in it."""
+    """Of each key the last two bytes, whose upper bits choose its bucket, as a number, and what lies in it."""
     ends = memoryview(b"".join(keys)).cast("H")[7::8].tolist() if keys else []
     return zip(ends, [key[_STORED] for key in keys], strict=True)
 

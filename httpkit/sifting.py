@@ -139,7 +139,7 @@ class Sieve:
             repeats=len(look.keys) - len(fresh) - dropped,
             dropped=dropped,
             late=[] if covered is None else _late(moments, covered),
-            newest=max((moment for moment in look.moments if moment), default=None) if fresh else None,
+            newest=max(filter(None, look.moments), default=None) if fresh else None,
         )
 
     def _picked(self, look: Look, seen: SeenKeys, window: OpenWindow) -> tuple[list[bool], int]:

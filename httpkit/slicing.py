@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -64,25 +65,25 @@ class Slicer:
 
     def cut(self, body: bytes) -> Slices | None:
         """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line."""
-        if b"\n" in body or not _is_utf8(body):
+        if b"\n" in body:
             return None
-        head_of = self._head_of
         try:
-            texts, content = self._page.taken(self._page_of(body))
+            raws, content = self._page.taken(self._page_of(body))
             # A second look at the same bytes costs a quarter of building all that is in them.
-            heads = list(map(head_of, texts))
+            heads = list(map(self._head_of, raws))
+            # Strings that are not decoded are not checked for being UTF-8 either, but here.
+            texts = [str(raw, "utf-8") for raw in raws]
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
         return Slices(content=content, records=self._records(texts, heads))
 
-    def _records(self, texts: Sequence[msgspec.Raw], heads: Sequence[Any]) -> SlicedRecords:
+    def _records(self, texts: Sequence[str], heads: Sequence[Any]) -> SlicedRecords:
         added = [list(map(attrgetter(attribute), heads)) for attribute in self._added]
-        return SlicedRecords(
-            texts,
-            identities=self._column(heads, self._id),
-            times=self._column(heads, self._time),
-            plain=all(column.count(msgspec.UNSET) == len(heads) for column in added),
-        )
+        identities, times = self._column(heads, self._id), self._column(heads, self._time)
+        plain = all(column.count(msgspec.UNSET) == len(heads) for column in added)
+        if added and NoneType in map(type, identities) and NoneType in map(type, times):
+            plain = plain and all('"' in text for text in texts)
+        return SlicedRecords(texts, identities=identities, times=times, plain=plain)
 
     def _column(self, heads: Sequence[Any], way: Sequence[str]) -> Sequence[JsonValue]:
         """What a path finds in each record."""
@@ -164,13 +165,3 @@ def _struct_of(title: str, fields: Mapping[str, Any]) -> tuple[type[msgspec.Stru
     ]
     renamed = {attribute: name for name, attribute in attributes.items()}
     return msgspec.defstruct(title, described, rename=renamed, kw_only=True, gc=False), attributes
-
-
-def _is_utf8(body: bytes) -> bool:
-    """Strings that are not decoded are not checked either, so they are checked here."""
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError:
-            return False
-    return True

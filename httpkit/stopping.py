@@ -38,11 +38,17 @@ class Call(Generic[Result]):
         finally:
             self._done.set()
 
-    def result(self, grace: float = 0.0) -> Result:
+    @property
+    def done(self) -> bool:
+        """Has the call ended?"""
+        return self._done.is_set()
+
+    def result(self, grace: float = 0.0, *, meanwhile: Callable[[], None] = lambda: None) -> Result:
         """Wait for the end of the call.
 
         Args:
             grace: seconds that the call has to end after `stop` was set.
+            meanwhile: called again and again while the end is waited for.
 
         Raises:
             Stopped: `stop` was set before the call ended.
@@ -50,6 +56,7 @@ class Call(Generic[Result]):
         while not self._done.wait(_LOOK_SECONDS):
             if self._stop.is_set() and not self._done.wait(grace):
                 raise Stopped
+            meanwhile()
         if self._errors:
             raise self._errors[0]
         return self._results[0]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -71,11 +72,12 @@ def event_moment(value: object, form: str) -> datetime | None:
 
 def event_moments(values: Sequence[object], form: str) -> list[datetime | None]:
     """`event_moment` for each of many."""
-    if form in _ISO_FORMS and all(isinstance(value, str) and value[-1:] == "Z" for value in values):
-        try:
-            return list(map(datetime.fromisoformat, cast(Sequence[str], values)))
-        except ValueError:
-            pass
+    if form in _ISO_FORMS:
+        # The commonest form of all, which Python reads without any help in a tenth of the time.
+        with suppress(TypeError, ValueError):
+            moments = list(map(datetime.fromisoformat, cast(Sequence[str], values)))
+            if all(moment.tzinfo is UTC for moment in moments):
+                return list(moments)
     return [event_moment(value, form) for value in values]
 
 

@@ -75,10 +75,10 @@ class SlicedRecord(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         text: the JSON object as the API wrote it, on one line.
-        plain: has it none of the fields that are added to each event?
+        plain: may the fields that are added to each event stand at its end, since it has others and none of these?
     """
 
-    text: msgspec.Raw
+    text: str
     plain: bool
 
     @property
@@ -89,7 +89,7 @@ class SlicedRecord(msgspec.Struct, frozen=True, gc=False):
             UnexpectedShapeError: it has a number that is longer than any number can be.
         """
         try:
-            return decode_json(bytes(self.text))
+            return decode_json(self.text.encode())
         except ValueError as error:
             raise UnexpectedShapeError(f"a record cannot be decoded ({error})") from None
 

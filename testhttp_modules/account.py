@@ -1,5 +1,6 @@
 """From the form of the account to the clients that use it; what is read with them is not known here."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from threading import Event
 
@@ -95,7 +96,11 @@ def account_settings(account: TesthttpModuleConfiguration) -> AccountSettings:
 
 
 def client_settings(
-    module: Module, account: TesthttpModuleConfiguration, *, retry: RetryPolicy = _USUAL_RETRIES
+    module: Module,
+    account: TesthttpModuleConfiguration,
+    *,
+    retry: RetryPolicy = _USUAL_RETRIES,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> ClientSettings:
     """The limits and ways that the account sets for every exchange."""
     return ClientSettings(
@@ -115,6 +120,7 @@ def client_settings(
         requests_per_minute=account.requests_per_minute,
         retry=retry,
         repeating=metrics.repeating,
+        meanwhile=meanwhile,
     )
 
 

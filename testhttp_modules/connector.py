@@ -9,8 +9,9 @@ from sekoia_automation.connector import Connector
 from httpkit.errors import HttpkitError, RefusedError, UnavailableError
 from httpkit.stopping import Stopped
 from testhttp_modules import TesthttpModule, metrics
-from testhttp_modules.account import absolute_url, account_client, intake_client
+from testhttp_modules.account import absolute_url, account_client, client_settings, intake_client
 from testhttp_modules.delivering import INTAKE, IntakeDelivery, Measures
+from testhttp_modules.flight import Flight
 from testhttp_modules.health import Health
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import TesthttpConnectorConfiguration
@@ -26,7 +27,7 @@ from testhttp_modules.reading import announce, readings_of
 from testhttp_modules.rounds import Host, poll_all
 from testhttp_modules.translation import intake_of
 
-_SWITCH_SECONDS = 0.00003
+_SWITCH_SECONDS = 0.0002
 """How long a thread may hold the interpreter while others wait: one that computes must not keep sockets waiting."""
 
 
@@ -73,19 +74,25 @@ class TesthttpConnector(Connector):
     def _collect(self) -> None:
         configuration, account, redactor = self.configuration, self.module.configuration, self.module.redactor
         url = absolute_url(account, configuration.url)
-        client = account_client(self.module, account, url, stop=self._stop_event, redactor=redactor)
+        host = Host(component=self, health=self.health, stop=self._stop_event)
+        sink = intake_client(self.module, stop=self._stop_event, redactor=redactor)
+        intake = intake_of(configuration, configuration.intake_server or self.intake_url, sink, self._try_again_later)
+        flight = Flight(IntakeDelivery(intake, host, self._measures()).steps)
+
+        def meanwhile() -> None:
+            self.heartbeat()
+            flight.look()
+
+        settings = client_settings(self.module, account, meanwhile=meanwhile)
+        client = account_client(self.module, account, url, stop=self._stop_event, redactor=redactor, settings=settings)
         readings = when_available(
             lambda: readings_of("connector", account, configuration, client, self.data_path, stop=self._stop_event),
             self,
             self._stop_event,
         )
-        host = Host(component=self, health=self.health, stop=self._stop_event)
-        sink = intake_client(self.module, stop=self._stop_event, redactor=redactor)
-        intake = intake_of(configuration, configuration.intake_server or self.intake_url, sink, self._try_again_later)
-        delivery = IntakeDelivery(intake, host, self._measures())
 
         def poll() -> str:
-            tally = poll_all(readings, delivery.steps, host)
+            tally = poll_all(readings, flight, host)
             return f"{tally.delivered} events collected{tally.left_out}"
 
         self.log("Start fetching events", level="info")

@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from httpkit.client import Begun
 from httpkit.columns import Records
 from httpkit.intake import EVENT_BYTES, Delivered, Intake, Push, Refusal, too_large
 from httpkit.values import Batch, Record
+from testhttp_modules.flight import Delivery, Departure
 from testhttp_modules.reading import Reading
-from testhttp_modules.rounds import Delivery, Host
+from testhttp_modules.rounds import Host
 
 INTAKE = "The intake"
 """What it is called in the log."""
@@ -57,14 +59,14 @@ class IntakeDelivery:
         self._intake = intake
         self._host = host
         self._measures = measures
-        self.steps = Delivery(prepare=self._pack, deliver=self._deliver)
+        self.steps = Delivery(prepare=self._pack, begin=self._begin)
 
     def _pack(self, reading: Reading, batch: Batch) -> Packed:
         """Make the pushes of a batch."""
         writer = reading.source.writer
-        texts = writer.plain_texts(batch.records)
-        if texts is not None and max(map(len, texts), default=0) <= _SURELY_FITS:
-            return Packed(pushes=tuple(self._intake.pushes(texts, _marks(batch.records))), keys=(), too_large=())
+        passed_on = writer.plain_texts(batch.records)
+        if passed_on is not None and max(map(len, passed_on), default=0) <= _SURELY_FITS:
+            return Packed(pushes=tuple(self._intake.pushes(passed_on, _marks(batch.records))), keys=(), too_large=())
         texts, marks = list[str](), list[bytes | None]()
         keys: list[bytes] = []
         oversized: list[Refusal] = []
@@ -77,13 +79,24 @@ class IntakeDelivery:
                 keys.append(record.key)
         return Packed(pushes=tuple(self._intake.pushes(texts, marks)), keys=keys, too_large=oversized)
 
-    def _deliver(self, reading: Reading, batch: Batch, packed: Packed) -> int:
-        """Deliver a batch and remember what was acknowledged; how many events the intake took."""
+    def _begin(self, reading: Reading, batch: Batch, packed: Packed) -> Departure:
+        start = time.monotonic()
+        begun = self._intake.begin(packed.pushes[0]) if packed.pushes else None
+        return Departure(
+            decided=lambda: begun is None or begun.is_decided,
+            end=lambda: self._deliver(reading, batch, packed, begun, start),
+        )
+
+    def _deliver(self, reading: Reading, batch: Batch, packed: Packed, begun: Begun | None, start: float) -> int:
+        """Deliver a batch and remember what was acknowledged; how many events the intake took.
+
+        Args:
+            begun: the first try of the first push, which began at the moment `start`.
+        """
         self._put_aside(reading, packed.too_large)
         count, keys = 0, list(packed.keys)
         for number, push in enumerate(packed.pushes, 1):
-            start = time.monotonic()
-            for delivered in self._intake.deliver(push):
+            for delivered in self._intake.deliver(push, begun):
                 self._put_aside(reading, delivered.refusals)
                 count += delivered.count
                 if number == len(packed.pushes) and _is_whole(push, delivered):
@@ -93,6 +106,7 @@ class IntakeDelivery:
                     self._host.remember(reading, delivered.keys)
             self._host.health.ends(INTAKE)
             self._measures.seconds(time.monotonic() - start)
+            begun, start = None, time.monotonic()
         self._host.remember(reading, keys, batch.position)
         self._measures.forwarded(count)
         if batch.newest:

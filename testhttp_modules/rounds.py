@@ -1,20 +1,19 @@
-"""One poll of all streams of a component, in turns, each reading ahead; what is delivered is not known here."""
+"""One poll of all streams of a component, in turns; what is delivered, and how, is not known here."""
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Event
-from typing import Generic, TypeVar
 
 from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
-from httpkit.reading_ahead import ReadingAhead
 from httpkit.stopping import Stopped
 from httpkit.values import Batch, Position
 from testhttp_modules import metrics
+from testhttp_modules.flight import DeliveryError, Flight, Prepared, Tally
 from testhttp_modules.health import Health
 from testhttp_modules.polling import Component, wait
 from testhttp_modules.reading import Reading
@@ -26,8 +25,6 @@ TURN_SECONDS = 30.0
 """After so long another stream gets its turn; what is left of this one comes after all others had theirs."""
 
 _DISK_PAUSE = 5.0
-
-Prepared = TypeVar("Prepared")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,53 +73,30 @@ class Host:
                 return
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery(Generic[Prepared]):
-    """What happens to the batches of all streams.
-
-    Attributes:
-        prepare: makes of a batch what is delivered, while earlier ones are on their way; it changes nothing.
-        deliver: delivers it and remembers it, with the position of the batch; gives the number of things delivered.
-    """
-
-    prepare: Callable[[Reading, Batch], Prepared]
-    deliver: Callable[[Reading, Batch, Prepared], int]
-
-
-@dataclass(kw_only=True, slots=True)
-class Tally:
-    """What one poll of all streams did."""
-
-    delivered: int = 0
-    dropped: int = 0
-
-    @property
-    def left_out(self) -> str:
-        """What settings left out, as the end of a sentence."""
-        return f", {self.dropped} left out by drop or only_in_window" if self.dropped else ""
-
-
-def poll_all(readings: Sequence[Reading], delivery: Delivery[Prepared], host: Host) -> Tally:
+def poll_all(readings: Sequence[Reading], flight: Flight[Prepared], host: Host) -> Tally:
     """Poll each stream to its end, in turns.
 
     Raises:
         HttpkitError: all streams failed, and this is what the first one said; or nothing can be delivered any more.
         Stopped: the component has to end.
     """
-    tally, errors = Tally(), list[HttpkitError]()
-    turns = deque((reading, _polled(reading, delivery, host)) for reading in readings)
+    tally, errors = flight.begin_poll(), list[HttpkitError]()
+    turns = deque((reading, _polled(reading, flight, host)) for reading in readings)
     try:
         while turns:
             reading, polled = turns.popleft()
             try:
-                if _one_turn(reading, polled, delivery, tally, host):
+                if _one_turn(polled, flight, host):
                     turns.append((reading, polled))
             except _ReadingFailed as failure:
                 errors.append(failure.error)
                 # Where there is only one, the loop of the component tells.
                 host.health.begins(reading.title, failure.error.message, state="failing", silent=len(readings) == 1)
+    except Stopped:
+        # What has arrived meanwhile need not be delivered again after the restart.
+        flight.look()
+        raise
     finally:
-        # Whatever ends this, no thread may go on reading.
         for _, polled in turns:
             polled.close()
     if errors and len(errors) == len(readings):
@@ -139,37 +113,26 @@ class _ReadingFailed(Exception):  # noqa: N818  (tells apart from which side an 
         self.error = error
 
 
-def _one_turn(
-    reading: Reading,
-    polled: Generator[tuple[Batch, Prepared], None, None],
-    delivery: Delivery[Prepared],
-    tally: Tally,
-    host: Host,
-) -> bool:
+def _one_turn(polled: Generator[None, None, None], flight: Flight[Prepared], host: Host) -> bool:
     """Deliver what a stream gives for a while; is there more?"""
     end = time.monotonic() + TURN_SECONDS
     try:
-        for batch, prepared in polled:
+        for _ in polled:
             host.component.heartbeat()
-            try:
-                tally.delivered += delivery.deliver(reading, batch, prepared)
-            except (RefusedError, UnexpectedShapeError) as error:
-                # The fault lies in what this stream gives; the others go on.
-                raise _ReadingFailed(error) from error
-            tally.dropped += batch.dropped
-            metrics.duplicates().inc(batch.repeats)
             if time.monotonic() > end:
+                flight.end()
                 return True
-    except BaseException:
+    except DeliveryError as failure:
         polled.close()
-        raise
+        if isinstance(failure.error, (RefusedError, UnexpectedShapeError)):
+            # The fault lies in what this stream gives; the others go on.
+            raise _ReadingFailed(failure.error) from failure.error
+        raise failure.error from None
     return False
 
 
-def _polled(
-    reading: Reading, delivery: Delivery[Prepared], host: Host
-) -> Generator[tuple[Batch, Prepared], None, None]:
-    """What one poll of a stream gives; being told to wait is a state that outlives a restart, and not an error."""
+def _polled(reading: Reading, flight: Flight[Prepared], host: Host) -> Generator[None, None, None]:
+    """One poll of a stream, batch by batch; being told to wait is a state that outlives a restart, not an error."""
     memory, before, late = reading.memory, reading.memory.position, _Lateness()
     if before.not_before and SYSTEM_CLOCKS.now() < before.not_before:
         _log_wait(reading, before.not_before, host)
@@ -177,16 +140,21 @@ def _polled(
     try:
         # The bounds of the window stay the same until it is closed, even when its first page cannot be read.
         memory.remember([], reading.source.opened(before))
-        with ReadingAhead(_prepared(reading, delivery), host.stop, idle=host.component.heartbeat) as items:
-            for batch, prepared in items:
-                late.add(batch)
-                if batch.restarted:
-                    host.component.log(
-                        f"{reading.title}: the API no longer knows where reading ended, so the window was begun again",
-                        level="warning",
-                    )
-                yield batch, prepared
+        for batch in reading.source.poll(memory.seen, memory.position):
+            late.add(batch)
+            if batch.restarted:
+                host.component.log(
+                    f"{reading.title}: the API no longer knows where reading ended, so the window was begun again",
+                    level="warning",
+                )
+            prepared = flight.prepare(reading, batch)
+            # Its records are let go, since they need memory.
+            flight.begin(reading, replace(batch, records=()), prepared)
+            del batch, prepared
+            yield
+        flight.end()
     except HttpkitError as error:
+        flight.end()
         if not _was_told_to_wait(reading, error, host):
             with suppress(UnavailableError):  # a failure that is not counted only costs another try
                 memory.remember([], reading.source.failed(memory.position, error))
@@ -199,14 +167,6 @@ def _polled(
     finally:
         late.report(reading, host)
         _report_changes(reading, before, host)
-
-
-def _prepared(reading: Reading, delivery: Delivery[Prepared]) -> Iterator[tuple[Batch, Prepared]]:
-    """The batches in the form in which they are delivered; their records are let go, since they need memory."""
-    memory = reading.memory
-    for batch in reading.source.poll(memory.seen, memory.position):
-        prepared = delivery.prepare(reading, batch)
-        yield replace(batch, records=()), prepared
 
 
 @dataclass(kw_only=True, slots=True)

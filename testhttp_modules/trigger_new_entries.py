@@ -8,7 +8,7 @@ from sekoia_automation.trigger import Trigger
 from httpkit.files import write_whole
 from httpkit.redaction import without_query
 from testhttp_modules import TesthttpModule
-from testhttp_modules.account import absolute_url, account_client
+from testhttp_modules.account import absolute_url, account_client, client_settings
 from testhttp_modules.health import Health
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import NewEntries, TriggerConfiguration
@@ -65,7 +65,14 @@ class NewEntriesTrigger(Trigger):
     def _watch(self) -> None:
         configuration, account = self.configuration, self.module.configuration
         url = absolute_url(account, configuration.url)
-        client = account_client(self.module, account, url, stop=self._stop_event, redactor=self.module.redactor)
+        client = account_client(
+            self.module,
+            account,
+            url,
+            stop=self._stop_event,
+            redactor=self.module.redactor,
+            settings=client_settings(self.module, account, meanwhile=self.heartbeat),
+        )
         readings = when_available(
             lambda: readings_of("trigger", account, configuration, client, self.data_path, stop=self._stop_event),
             self,

@@ -9,10 +9,11 @@ from httpkit.errors import HttpkitError
 from httpkit.outbox import NewPage, Outbox
 from httpkit.values import Batch
 from testhttp_modules.entries import EntryMapping, Found
+from testhttp_modules.flight import Delivery, Departure, Flight
 from testhttp_modules.models import TriggerConfiguration
 from testhttp_modules.playbook_runs import PlaybookRuns, RunSettings, Start
 from testhttp_modules.reading import Reading
-from testhttp_modules.rounds import Delivery, Host, poll_all
+from testhttp_modules.rounds import Host, poll_all
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +55,7 @@ class Watch:
             deduplicate=configuration.deduplicate,
         )
         self._runs = PlaybookRuns(readings, start, settings, host)
-        self._delivery = Delivery(prepare=self._prepare, deliver=self._keep)
+        self._flight = Flight(Delivery(prepare=self._prepare, begin=self._begin))
 
     def poll(self) -> str:
         """Start runs with what waits, read what is new, and start runs again; what came of it, for the log.
@@ -66,7 +67,7 @@ class Watch:
         self._runs.begin_poll()
         sent = self._runs.start(patiently=False)
         try:
-            tally = poll_all(self._readings, self._delivery, self._host)
+            tally = poll_all(self._readings, self._flight, self._host)
         except HttpkitError:
             self._runs.start(patiently=False)
             raise
@@ -82,6 +83,10 @@ class Watch:
             found=self._mapping.found(reading.source, batch.records, self._clocks.now()),
             keys=[record.key for record in batch.records if record.remember],
         )
+
+    def _begin(self, reading: Reading, batch: Batch, prepared: _Prepared) -> Departure:
+        kept = self._keep(reading, batch, prepared)
+        return Departure(decided=lambda: True, end=lambda: kept)
 
     def _keep(self, reading: Reading, batch: Batch, prepared: _Prepared) -> int:
         """Let the entries of a page wait, and remember it; how many there are."""

@@ -9,10 +9,11 @@ import pytest
 
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.values import Batch
+from testhttp_modules.flight import Delivery, Departure, Flight
 from testhttp_modules.health import Health
 from testhttp_modules.models import TesthttpConnectorConfiguration, TesthttpModuleConfiguration
 from testhttp_modules.reading import Reading, readings_of
-from testhttp_modules.rounds import Delivery, Host, poll_all
+from testhttp_modules.rounds import Host, poll_all
 from tests.core.clients import local_client
 from tests.fake_api import Answer, Asked, FakeApi
 
@@ -37,6 +38,7 @@ class Rounds:
     """Polls streams as a component does.
 
     Attributes:
+        arrives: is the fate of what is on its way known at once, or only when it is waited for?
         refuses: what the delivery of a stream raises, by its name.
         delivered: the name of the stream of each record.
     """
@@ -45,6 +47,7 @@ class Rounds:
         self.component = Component()
         self.host = Host(component=self.component, health=Health(self.component), stop=threading.Event())
         self.refuses: dict[str, HttpkitError] = {}
+        self.arrives = True
         self.delivered: list[str] = []
         configuration = TesthttpConnectorConfiguration(
             intake_key="key",
@@ -53,13 +56,20 @@ class Rounds:
             streams=streams,
         )
         account = TesthttpModuleConfiguration(api_key="key", allow_private_networks=True)
-        self.readings = readings_of("connector", account, configuration, local_client(), folder, stop=self.host.stop)
+        self._flight = Flight(Delivery(prepare=lambda _, batch: batch, begin=self._begin))
+        client = local_client(meanwhile=self._meanwhile)
+        self.readings = readings_of("connector", account, configuration, client, folder, stop=self.host.stop)
 
     def poll(self) -> int:
         """Poll all streams once; the number of records that were delivered."""
-        return poll_all(
-            self.readings, Delivery(prepare=lambda _, batch: batch, deliver=self._deliver), self.host
-        ).delivered
+        return poll_all(self.readings, self._flight, self.host).delivered
+
+    def _meanwhile(self) -> None:
+        self.component.heartbeat()
+        self._flight.look()
+
+    def _begin(self, reading: Reading, batch: Batch, whole: Batch) -> Departure:
+        return Departure(decided=lambda: self.arrives, end=lambda: self._deliver(reading, batch, whole))
 
     def _deliver(self, reading: Reading, _: Batch, whole: Batch) -> int:
         if reading.name in self.refuses:
