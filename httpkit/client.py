@@ -1,78 +1,26 @@
-"""One HTTP exchange from request to complete answer: proof, pace, retries, redirects, limits on time and size."""
+"""One request and all that it takes: proof, pace, retries, redirects."""
 
 import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
-from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
+from dataclasses import dataclass, replace
 from urllib.parse import urldefrag, urljoin
 
-import requests
-import urllib3
-from requests.cookies import extract_cookies_to_jar
-from requests.structures import CaseInsensitiveDict
-
 from httpkit.auth import Credentials, Flow
+from httpkit.client_settings import ClientSettings
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
-from httpkit.compression import opened
-from httpkit.connections import CONNECT_SECONDS, CheckedAdapter, TlsSettings, never_opened, watched
-from httpkit.destinations import DestinationPolicy, Origin, origin_of
-from httpkit.encoding import encoded_body, with_final_url
+from httpkit.destinations import Origin, origin_of
+from httpkit.encoding import with_final_url
 from httpkit.errors import HttpkitError, SettingsError, UnavailableError, UnexpectedShapeError
-from httpkit.failures import bad_header, explained
 from httpkit.redaction import Redactor, named
 from httpkit.redirects import REDIRECTS, redirected
 from httpkit.stopping import Caller, Stopped
-from httpkit.throttle import Pace, RetryPolicy, asks_for_later, told_wait
+from httpkit.throttle import Pace, asks_for_later, told_wait
+from httpkit.transport import FailedExchangeError, Transport
 from httpkit.values import Request, Response
 
-EXCHANGE_FACTOR = 5
 MAX_REDIRECTS = 10
-_CHUNK_BYTES = 1024 * 1024
-_MEGABYTE = 1024 * 1024
-
-
-Exchange = Callable[[Request], Response]
-"""Sends one request and gives its answer; each try, each redirect and each request for a token is one."""
-
-Wire = Callable[[Request, Exchange], Response]
-"""Stands between the client and the network: sees each request as it is about to be sent, and may answer itself."""
-
-
-def straight(request: Request, send: Exchange) -> Response:
-    """The wire that only sends."""
-    return send(request)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClientSettings:
-    """Limits and ways of every exchange of one client.
-
-    Attributes:
-        user_agent: sent with each request.
-        timeout_seconds: longest silence of the server; connecting has 10 s, the whole exchange five times this.
-        max_response_megabytes: largest answer, after decompression.
-        proxy: URL of a proxy for all requests, "" for none.
-        requests_per_minute: self-imposed rate, 0 for none.
-        wire: watches, limits or replaces what is sent.
-        repeating: told before a request is sent again: why (an HTTP status, `connection` or `answer`), and after how
-            many seconds.
-        meanwhile: called again and again while an answer is waited for, by the thread that waits.
-    """
-
-    user_agent: str
-    timeout_seconds: float = 60.0
-    max_response_megabytes: float = 64.0
-    destinations: DestinationPolicy = field(default_factory=DestinationPolicy)
-    tls: TlsSettings = field(default_factory=TlsSettings)
-    proxy: str = ""
-    requests_per_minute: float = 0.0
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    wire: Wire = straight
-    repeating: Callable[[str, float], None] = lambda reason, seconds: None
-    meanwhile: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,9 +64,7 @@ class Client:
         self._clocks = clocks
         self._jitter = jitter
         self._pace = Pace(settings.requests_per_minute)
-        self._session = _new_session(settings)
-        self._headers = {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
-        self._cookies = _Cookies()
+        self._transport = Transport(settings, clocks)
         self._caller = Caller(self.stop)
 
     def send(self, request: Request) -> Response:
@@ -182,7 +128,7 @@ class Client:
 
     def _follow(self, request: Request) -> Response:
         # Cookies carry a redirect to its end; kept longer they would be hidden credentials with rules of their own.
-        self._cookies.jar.clear()
+        self._transport.forget_cookies()
         for _ in range(MAX_REDIRECTS + 1):
             response = self._prove(request)
             target = response.headers.get("location")
@@ -207,7 +153,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; the client is not used afterwards."""
-        self._session.close()
+        self._transport.close()
         self._caller.close()
 
     def _prove(self, request: Request) -> Response:
@@ -260,80 +206,9 @@ class Client:
 
     def _exchange(self, request: Request) -> Response:
         self._settings.destinations.check_url(request.url)
-        prepared = self._prepared(request)
         if (seconds := self._pace.reserve(self._clocks.monotonic())) > 0:
             self.pause(seconds)
-        start = self._clocks.monotonic()
-        timeout = self._settings.timeout_seconds
-        try:
-            with self._session.send(
-                prepared,
-                stream=True,
-                allow_redirects=False,
-                timeout=(min(CONNECT_SECONDS, timeout), timeout),
-                verify=self._settings.tls.verify_tls,
-                proxies={"http": self._settings.proxy, "https": self._settings.proxy} if self._settings.proxy else {},
-            ) as answer:
-                if "set-cookie" in answer.headers:
-                    jar = self._cookies.jar
-                    extract_cookies_to_jar(jar, prepared, answer.raw)  # type: ignore[no-untyped-call]  # there
-                with watched(answer.raw):
-                    body = self._read(answer, request, start)
-                _check_head(answer, body)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
-            raise FailedExchangeError(self._meaning(request, error), never_opened=never_opened(error)) from None
-        return Response(
-            status=answer.status_code,
-            reason=answer.reason or _reason(answer.status_code),
-            url=prepared.url or request.url,
-            headers=answer.headers,
-            body=body,
-            elapsed=self._clocks.monotonic() - start,
-            received_at=self._clocks.now(),
-        )
-
-    def _prepared(self, request: Request) -> requests.PreparedRequest:
-        body, content_type = encoded_body(request)
-        headers: dict[str, str] = {name: value for name, value in request.headers.items() if value is not None}
-        if content_type and not any(name.lower() == "content-type" for name in headers):
-            headers["Content-Type"] = content_type
-        if problem := bad_header(headers):
-            raise SettingsError("headers", problem)
-        # Put together by hand, since most of what the library prepares is not there, or was prepared before.
-        prepared = requests.PreparedRequest()
-        prepared.method, prepared.url, prepared.body = request.method, with_final_url(request).url, body or None
-        prepared.headers = CaseInsensitiveDict(self._headers)
-        prepared.headers.update(headers)
-        prepared.prepare_content_length(prepared.body)
-        if "@" in prepared.url:
-            prepared.prepare_auth(None, prepared.url)
-        if len(self._cookies.jar):
-            prepared.prepare_cookies(self._cookies.jar)
-        return prepared
-
-    def _read(self, answer: requests.Response, request: Request, start: float) -> bytes:
-        limit = int(self._settings.max_response_megabytes * _MEGABYTE)
-        longest = self._settings.timeout_seconds * EXCHANGE_FACTOR
-        chunks, size = [], 0
-        for chunk in opened(_arriving(answer), answer.headers.get("content-encoding", "")):
-            size += len(chunk)
-            if size > limit:
-                raise UnexpectedShapeError(
-                    f"{named(request)}: the answer is larger than {self._settings.max_response_megabytes:g} MB; "
-                    "ask for less, or raise max_response_megabytes"
-                )
-            if self._clocks.monotonic() - start > longest:
-                raise UnavailableError(
-                    f"{named(request)}: the answer was still coming after {longest:g} s; "
-                    "ask for less, or raise timeout_seconds",
-                    reached=True,
-                )
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _meaning(self, request: Request, error: Exception) -> UnavailableError:
-        sentence = f"{named(request)}: {explained(error, self._settings.timeout_seconds)}"
-        return UnavailableError(sentence, reached=not never_opened(error))
+        return self._transport.exchange(request)
 
 
 class Begun:
@@ -350,67 +225,3 @@ class Begun:
     def is_decided(self) -> bool:
         """Is the answer there, or is it known that none will come?"""
         return self._is_decided()
-
-
-class FailedExchangeError(Exception):
-    """An exchange without a complete answer; only a wire sees it, the client raises its meaning.
-
-    Args:
-        never_opened: the server cannot have seen the request.
-    """
-
-    def __init__(self, meaning: UnavailableError, *, never_opened: bool) -> None:
-        super().__init__(meaning.message)
-        self.meaning = meaning
-        self.never_opened = never_opened
-
-
-class _Cookies(threading.local):
-    """The cookies of the request under way in each thread: several may be, and none may clear those of another."""
-
-    def __init__(self) -> None:
-        self.jar = requests.cookies.RequestsCookieJar()
-
-
-class _PlainSession(requests.Session):
-    """A session that leaves redirects alone: even when told not to follow one, it would read its whole body."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """See no redirect."""
-
-
-def _check_head(answer: requests.Response, body: bytes) -> None:
-    """Refuse an answer whose head was cut: what is left of it looks like an empty success."""
-    framed = "content-length" in answer.headers or "transfer-encoding" in answer.headers
-    if not body and not framed and answer.status_code == 200 and answer.request.method not in {"HEAD", "OPTIONS"}:
-        raise urllib3.exceptions.ProtocolError("it ended inside its head, or names no length for its empty body")
-
-
-def _new_session(settings: ClientSettings) -> requests.Session:
-    session = _PlainSession()
-    # The environment must not add credentials (netrc), proxies or another trust store.
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    if settings.proxy:
-        try:
-            origin_of(settings.proxy)
-        except SettingsError:
-            raise SettingsError("proxy", "must start with http:// or https:// and name a host") from None
-    longest = settings.timeout_seconds * EXCHANGE_FACTOR
-    adapter = CheckedAdapter(settings.destinations, settings.tls, longest_seconds=longest)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-def _arriving(answer: requests.Response) -> Iterator[bytes]:
-    """The body as it comes, still compressed: waiting for a full chunk would hide a server that sends drop by drop."""
-    while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=False):
-        yield chunk
-
-
-def _reason(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""

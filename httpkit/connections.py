@@ -20,6 +20,7 @@ from typing import Any
 import certifi
 import requests.adapters
 import urllib3
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
@@ -63,6 +64,7 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
         self._policy = policy
         self._longest_seconds = longest_seconds
         self._watchdog = Watchdog()
+        self._pools: dict[str, Any] = {}
         self._context = cache(lambda: tls_context(tls))
         if tls.ca_certificate or tls.client_certificate or tls.client_key:
             self._context()  # what is wrong with them shows now; otherwise it waits, since it takes long to make
@@ -76,6 +78,32 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         http, https = _checked_pools(self._policy, self._context, self._longest_seconds, self._watchdog)
         self.poolmanager.pool_classes_by_scheme = {"http": http, "https": https}
+
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: Any,
+        proxies: Any = None,
+        cert: Any = None,
+    ) -> Any:
+        """The pool of a server; of one without a proxy it is known from before, since finding it takes long."""
+        if proxies or not request.url:
+            return super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+        authority = request.url.partition("://")[2].partition("/")[0]
+        server = request.url[: request.url.index(authority) + len(authority)]
+        pool = self._pools.get(server)
+        if pool is None or pool.pool is None:  # closed, because there are too many
+            pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+            self._pools[server] = pool
+        return pool
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """What is read of an answer; cookies are taken from it elsewhere."""
+        response = requests.Response()
+        response.status_code, response.reason, response.raw = resp.status, resp.reason, resp
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.url, response.request = req.url or "", req
+        return response
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Make the pools for connections through a proxy."""

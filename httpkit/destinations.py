@@ -4,6 +4,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib3.util import parse_url
 
 from httpkit.errors import SettingsError
 
+_KNOWN_ORIGINS = 64
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Address = IPv4Address | IPv6Address
@@ -63,6 +65,7 @@ class Origin:
     port: int
 
 
+@lru_cache(_KNOWN_ORIGINS)
 def origin_of(url: str) -> Origin:
     """The origin of an absolute http or https URL.
 

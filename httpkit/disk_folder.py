@@ -60,21 +60,34 @@ class DiskFolder:
         """
         self._make()
         path = self._path / name
-        found = path.stat() if path.exists() else None
-        if name in self._versions and self._versions[name] != (found and _version(found)):
-            raise OvertakenError(name)
-        has_failed = self._versions.pop(name, _UNKNOWN) is _UNKNOWN
-        # Until another document is there for certain, a part of this one would be a damaged memory.
-        if found and any(version is not None for version in self._versions.values()):
+        try:
             with path.open("r+b") as file:
-                file.write(content)
-                file.truncate()
-                os.fsync(file.fileno())
-            if has_failed:  # perhaps while its name was made durable
-                flush_folder(self._path)
-        else:
+                found = os.fstat(file.fileno())
+                has_failed = self._begin_writing(name, _version(found))
+                # Until another document is there for certain, a part of this one would be a damaged memory.
+                is_safe = any(version is not None for version in self._versions.values())
+                if is_safe:
+                    # Few calls: between any two of them another thread may work for a while.
+                    file.write(content)
+                    if found.st_size > len(content):
+                        file.truncate()
+                    file.flush()
+                    os.fsync(file.fileno())
+                    version = _version(os.fstat(file.fileno()))
+        except FileNotFoundError:
+            has_failed, is_safe = self._begin_writing(name, None), False
+        if not is_safe:
             replace_content(path, content)
-        self._versions[name] = _version(path.stat())
+            version = _version(path.stat())
+        elif has_failed:  # perhaps while its name was made durable
+            flush_folder(self._path)
+        self._versions[name] = version
+
+    def _begin_writing(self, name: str, found: _Version | None) -> bool:
+        """Check that a document is as it was left, and forget how; has the writing before failed?"""
+        if name in self._versions and self._versions[name] != found:
+            raise OvertakenError(name)
+        return self._versions.pop(name, _UNKNOWN) is _UNKNOWN
 
     def pieces(self, name: str, size: int) -> Iterator[bytes]:
         """The content of a file in pieces, all but the last of this size.

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from httpkit.client import Exchange, FailedExchangeError
+from httpkit.client_settings import Exchange
 from httpkit.errors import HttpkitError
 from httpkit.redaction import without_query
+from httpkit.transport import FailedExchangeError
 from httpkit.values import Request, Response
 
 SIGN_IN = "sign-in"

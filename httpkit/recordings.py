@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
-from httpkit.client import Exchange, FailedExchangeError
+from httpkit.client_settings import Exchange
 from httpkit.documents import decode_json, encode_json
 from httpkit.errors import HttpkitError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.exchanges import PREPARE, SIGN_IN, Sent
 from httpkit.redaction import MASK, Redactor, is_secret_name, shown_headers
+from httpkit.transport import FailedExchangeError
 from httpkit.values import JsonValue, Request, Response
 
 _CREDENTIAL_TOKEN = re.compile(r"(access|auth|api|session|id|refresh|bearer|security)[-_]?token", re.IGNORECASE)

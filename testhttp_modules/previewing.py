@@ -20,7 +20,8 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from httpkit.account import credentials_of
-from httpkit.client import Client, Exchange, Proof
+from httpkit.client import Client, Proof
+from httpkit.client_settings import Exchange
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
 from httpkit.connections import TlsSettings
 from httpkit.destinations import origin_of

@@ -7,7 +7,8 @@ from sekoia_automation.module import Module
 
 from httpkit.account import credentials_of
 from httpkit.auth import AccountSettings, Scheme
-from httpkit.client import Client, ClientSettings, Proof
+from httpkit.client import Client, Proof
+from httpkit.client_settings import ClientSettings
 from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.destinations import origin_of
 from httpkit.errors import SettingsError

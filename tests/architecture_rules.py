@@ -18,12 +18,12 @@ ADAPTERS = frozenset({"sekoia", "sigfox", "sesam", "xdr", "tufin", "web", "sampl
 FRAMEWORKS = ("fastapi", "flask", "sekoia_automation", "starlette", "uvicorn")
 SOCKETS = ("requests", "urllib3", "socket", "ssl", "http.client", "http.server", "httpx", "aiohttp")
 SOCKET_FILES = {
-    "httpkit/client.py",
     "httpkit/compression.py",
     "httpkit/connections.py",
     "httpkit/destinations.py",
     "httpkit/encoding.py",
     "httpkit/failures.py",
+    "httpkit/transport.py",
 }
 DISK_FILES = {
     "httpkit/disk_folder.py",

@@ -42,7 +42,7 @@ BROKEN = [
 ]
 
 SOUND = [
-    ("httpkit/client.py", '"""Sends."""\nimport requests\n'),
+    ("httpkit/transport.py", '"""Sends."""\nimport requests\n'),
     ("httpkit/connections.py", '"""Resolves."""\nimport socket\n'),
     ("httpkit/memory.py", '"""Remembers."""\nimport os\n\nmove = os.replace\n'),
     ("httpkit/intake.py", '"""Reads."""\nfrom http import HTTPStatus\n\ntext = open("x").read()\n'),

@@ -5,7 +5,8 @@ from typing import Any
 
 from httpkit.account import credentials_of
 from httpkit.auth import AccountSettings
-from httpkit.client import Client, ClientSettings, Proof
+from httpkit.client import Client, Proof
+from httpkit.client_settings import ClientSettings
 from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.destinations import DestinationPolicy, origin_of
 from httpkit.errors import HttpkitError

@@ -4,7 +4,8 @@ import pytest
 
 from httpkit.account import credentials_of
 from httpkit.auth import AccountSettings
-from httpkit.client import Client, Exchange, Proof
+from httpkit.client import Client, Proof
+from httpkit.client_settings import Exchange
 from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.destinations import origin_of
 from httpkit.errors import SettingsError, UnavailableError

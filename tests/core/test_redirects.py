@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from httpkit.client import Client, Exchange
+from httpkit.client import Client
+from httpkit.client_settings import Exchange
 from httpkit.destinations import DestinationPolicy
 from httpkit.errors import SettingsError, UnexpectedShapeError
 from httpkit.values import Request, Response

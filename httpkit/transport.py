@@ -1,0 +1,195 @@
+"""One request and its answer over a connection: put together, sent, read to its end, within limits."""
+
+import threading
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+import urllib3
+from requests.cookies import extract_cookies_to_jar
+from requests.structures import CaseInsensitiveDict
+
+from httpkit.client_settings import EXCHANGE_FACTOR, ClientSettings
+from httpkit.clocks import Clocks
+from httpkit.compression import opened
+from httpkit.connections import CONNECT_SECONDS, CheckedAdapter, never_opened, watched
+from httpkit.destinations import origin_of
+from httpkit.encoding import encoded_body, with_final_url
+from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
+from httpkit.failures import bad_header, explained
+from httpkit.redaction import named
+from httpkit.values import Request, Response
+
+_CHUNK_BYTES = 1024 * 1024
+_MEGABYTE = 1024 * 1024
+
+
+class FailedExchangeError(Exception):
+    """An exchange without a complete answer; only a wire sees it, the client raises its meaning.
+
+    Args:
+        never_opened: the server cannot have seen the request.
+    """
+
+    def __init__(self, meaning: UnavailableError, *, never_opened: bool) -> None:
+        super().__init__(meaning.message)
+        self.meaning = meaning
+        self.never_opened = never_opened
+
+
+class Transport:
+    """Carries the requests of one client, over connections that are used again.
+
+    Raises:
+        SettingsError: a certificate, a key or the proxy is not usable.
+    """
+
+    def __init__(self, settings: ClientSettings, clocks: Clocks) -> None:
+        self._settings = settings
+        self._clocks = clocks
+        self._session = _new_session(settings)
+        self._headers = {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
+        self._proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else {}
+        self._cookies = _Cookies()
+
+    def forget_cookies(self) -> None:
+        """Forget the cookies of the exchanges of this thread."""
+        self._cookies.jar.clear()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def exchange(self, request: Request) -> Response:
+        """Send a request, without its redirects, and read its answer to the end.
+
+        Raises:
+            FailedExchangeError: there is no complete answer.
+            UnavailableError: the answer did not come to its end in time.
+            UnexpectedShapeError: the answer is larger than allowed.
+            SettingsError: a header, the body or the URL cannot be sent.
+        """
+        prepared = self._prepared(request)
+        start = self._clocks.monotonic()
+        timeout = self._settings.timeout_seconds
+        try:
+            with self._session.send(
+                prepared,
+                stream=True,
+                allow_redirects=False,
+                timeout=(min(CONNECT_SECONDS, timeout), timeout),
+                verify=self._settings.tls.verify_tls,
+                proxies=self._proxies,
+            ) as answer:
+                if "set-cookie" in answer.headers:
+                    jar = self._cookies.jar
+                    extract_cookies_to_jar(jar, prepared, answer.raw)  # type: ignore[no-untyped-call]  # there
+                with watched(answer.raw):
+                    body = self._read(answer, request, start)
+                _check_head(answer, body)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
+            raise FailedExchangeError(self._meaning(request, error), never_opened=never_opened(error)) from None
+        return Response(
+            status=answer.status_code,
+            reason=answer.reason or _reason(answer.status_code),
+            url=prepared.url or request.url,
+            headers=answer.headers,
+            body=body,
+            elapsed=self._clocks.monotonic() - start,
+            received_at=self._clocks.now(),
+        )
+
+    def _prepared(self, request: Request) -> requests.PreparedRequest:
+        body, content_type = encoded_body(request)
+        headers: dict[str, str] = {name: value for name, value in request.headers.items() if value is not None}
+        if content_type and not any(name.lower() == "content-type" for name in headers):
+            headers["Content-Type"] = content_type
+        if problem := bad_header(headers):
+            raise SettingsError("headers", problem)
+        # Put together by hand, since most of what the library prepares is not there, or was prepared before.
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url, prepared.body = request.method, with_final_url(request).url, body or None
+        prepared.headers = CaseInsensitiveDict(self._headers)
+        prepared.headers.update(headers)
+        prepared.prepare_content_length(prepared.body)
+        if "@" in prepared.url:
+            prepared.prepare_auth(None, prepared.url)
+        if len(self._cookies.jar):
+            prepared.prepare_cookies(self._cookies.jar)
+        return prepared
+
+    def _read(self, answer: requests.Response, request: Request, start: float) -> bytes:
+        limit = int(self._settings.max_response_megabytes * _MEGABYTE)
+        longest = self._settings.timeout_seconds * EXCHANGE_FACTOR
+        chunks, size = [], 0
+        for chunk in opened(_arriving(answer), answer.headers.get("content-encoding", "")):
+            size += len(chunk)
+            if size > limit:
+                raise UnexpectedShapeError(
+                    f"{named(request)}: the answer is larger than {self._settings.max_response_megabytes:g} MB; "
+                    "ask for less, or raise max_response_megabytes"
+                )
+            if self._clocks.monotonic() - start > longest:
+                raise UnavailableError(
+                    f"{named(request)}: the answer was still coming after {longest:g} s; "
+                    "ask for less, or raise timeout_seconds",
+                    reached=True,
+                )
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _meaning(self, request: Request, error: Exception) -> UnavailableError:
+        sentence = f"{named(request)}: {explained(error, self._settings.timeout_seconds)}"
+        return UnavailableError(sentence, reached=not never_opened(error))
+
+
+class _Cookies(threading.local):
+    """The cookies of the request under way in each thread: several may be, and none may clear those of another."""
+
+    def __init__(self) -> None:
+        self.jar = requests.cookies.RequestsCookieJar()
+
+
+class _PlainSession(requests.Session):
+    """A session that leaves redirects alone: even when told not to follow one, it would read its whole body."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """See no redirect."""
+
+
+def _check_head(answer: requests.Response, body: bytes) -> None:
+    """Refuse an answer whose head was cut: what is left of it looks like an empty success."""
+    framed = "content-length" in answer.headers or "transfer-encoding" in answer.headers
+    if not body and not framed and answer.status_code == 200 and answer.request.method not in {"HEAD", "OPTIONS"}:
+        raise urllib3.exceptions.ProtocolError("it ended inside its head, or names no length for its empty body")
+
+
+def _new_session(settings: ClientSettings) -> requests.Session:
+    session = _PlainSession()
+    # The environment must not add credentials (netrc), proxies or another trust store.
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    if settings.proxy:
+        try:
+            origin_of(settings.proxy)
+        except SettingsError:
+            raise SettingsError("proxy", "must start with http:// or https:// and name a host") from None
+    longest = settings.timeout_seconds * EXCHANGE_FACTOR
+    adapter = CheckedAdapter(settings.destinations, settings.tls, longest_seconds=longest)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _arriving(answer: requests.Response) -> Iterator[bytes]:
+    """The body as it comes, still compressed: waiting for a full chunk would hide a server that sends drop by drop."""
+    while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=False):
+        yield chunk
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
