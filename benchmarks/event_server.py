@@ -88,6 +88,7 @@ class Connection(asyncio.BufferedProtocol):
         self._filled = 0
         self._head = b""
         self._needed = 0
+        self._asked_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Told, not asked: uvloop's transports are no subclasses.
@@ -113,6 +114,7 @@ class Connection(asyncio.BufferedProtocol):
             self._answer(head, body)
 
     def _answer(self, head: bytes, body: bytes) -> None:
+        self._asked_at = asyncio.get_running_loop().time()
         target = urlsplit(head.split(b" ", 2)[1].decode())
         number, _, rest = target.path.lstrip("/").partition("/")
         if number == "run":
@@ -147,7 +149,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _reply(self, body: bytes, then: Callable[[], None]) -> None:
         if self.run.latency:
-            asyncio.get_running_loop().call_later(self.run.latency, self._write, body, then)
+            # What this program itself takes is a part of the latency, as it is with any server.
+            asyncio.get_running_loop().call_at(self._asked_at + self.run.latency, self._write, body, then)
         else:
             self._write(body, then)
 

@@ -15,12 +15,13 @@ from httpkit.encoding import with_final_url
 from httpkit.errors import HttpkitError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.redaction import Redactor, named
 from httpkit.redirects import REDIRECTS, redirected
-from httpkit.stopping import Caller, Stopped
+from httpkit.stopping import Call, Caller, Stopped
 from httpkit.throttle import Pace, asks_for_later, told_wait
 from httpkit.transport import FailedExchangeError, Transport
 from httpkit.values import Request, Response
 
 MAX_REDIRECTS = 10
+_SENT_AFTER_SECONDS = 0.005
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +95,7 @@ class Client:
             with self._without_secrets():
                 return call.result(meanwhile=self._settings.meanwhile)
 
-        return Begun(lambda: call.done, answer)
+        return Begun(call, answer)
 
     def pause(self, seconds: float) -> None:
         """Wait.
@@ -214,8 +215,8 @@ class Client:
 class Begun:
     """A request under way; calling it waits for the answer, and gives it."""
 
-    def __init__(self, is_decided: Callable[[], bool], answer: Callable[[], Response]) -> None:
-        self._is_decided = is_decided
+    def __init__(self, call: Call[Response], answer: Callable[[], Response]) -> None:
+        self._call = call
         self._answer = answer
 
     def __call__(self) -> Response:
@@ -224,4 +225,8 @@ class Begun:
     @property
     def is_decided(self) -> bool:
         """Is the answer there, or is it known that none will come?"""
-        return self._is_decided()
+        return self._call.done
+
+    def until_sent(self) -> None:
+        """Wait until the request is sent, or needs longer than it should, before something else is done."""
+        self._call.until_it_waits(_SENT_AFTER_SECONDS)

@@ -4,7 +4,36 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import overload
 
-from httpkit.values import JsonValue, Record, SlicedRecord
+import msgspec
+
+from httpkit.values import JsonValue, Record, SlicedRecord, decoded_record
+
+
+class UnreadRecords(Sequence[JsonValue]):
+    """The records that were cut from a page, before anything in them was read; each is decoded when it is asked for.
+
+    Attributes:
+        slices: the JSON values as the API wrote them.
+    """
+
+    __slots__ = ("slices",)
+
+    def __init__(self, slices: Sequence[msgspec.Raw]) -> None:
+        self.slices = slices
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+    @overload
+    def __getitem__(self, place: int) -> JsonValue: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[JsonValue]: ...
+
+    def __getitem__(self, place: int | slice) -> JsonValue:
+        if isinstance(place, slice):
+            return UnreadRecords(self.slices[place])
+        return decoded_record(bytes(self.slices[place]))
 
 
 class SlicedRecords(Sequence[SlicedRecord]):

@@ -30,6 +30,7 @@ from httpkit.deadlines import Watchdog
 from httpkit.destinations import DestinationPolicy
 from httpkit.errors import SettingsError, UnavailableError
 from httpkit.files import unnamed_file
+from httpkit.stopping import tell_of_waiting
 
 CONNECT_SECONDS = 10.0
 _POOL_SIZE = 16
@@ -233,6 +234,7 @@ def _guarded(
 ) -> HTTPResponse:
     """Read the head of an answer within the time of the exchange; the rest of it is for the body."""
     guard, response = _Guard(connection, seconds, watchdog), None
+    tell_of_waiting()
     try:
         with guard.watching():
             response = read_head()

@@ -28,7 +28,8 @@ from httpkit.preview_facts import (
 from httpkit.records import RecordSelector
 from httpkit.request_templates import RequestTemplates
 from httpkit.shaping import Shaping
-from httpkit.source import Source, SourceSettings
+from httpkit.source import Source
+from httpkit.source_settings import SourceSettings
 from httpkit.templates import Scope
 from httpkit.values import JsonValue, OpenWindow, Page, Position, Record, Request
 from httpkit.windows import Windows

@@ -10,7 +10,7 @@ from httpkit.exchanges import Sent
 from httpkit.pagination import Ending
 from httpkit.paths import Path, compile_path
 from httpkit.records import Selected
-from httpkit.source import SourceSettings
+from httpkit.source_settings import SourceSettings
 from httpkit.times import event_moment
 from httpkit.values import JsonValue, OpenWindow, Page
 

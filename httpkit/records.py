@@ -1,8 +1,9 @@
 """From an answer to its records."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from httpkit.columns import UnreadRecords
 from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError
 from httpkit.formats import Format, decode, kind_of
 from httpkit.paths import compile_answer_path, is_plain_name
@@ -78,12 +79,31 @@ class RecordSelector:
         """
         check_status(request, response, self._clean)
         selected = self._sliced(response) or self._decoded_records(request, response)
+        self._check_required(request, response, selected)
+        return selected
+
+    def read(self, request: Request, response: Response, selected: Selected) -> Selected:
+        """What was selected, with records that are read as far as is needed.
+
+        That takes longer than selecting them, and where the next page is can be told before.
+
+        Raises:
+            UnexpectedShapeError: as `select`.
+        """
+        if not (self._slicer and isinstance(selected.records, UnreadRecords)):
+            return selected
+        if (records := self._slicer.read(selected.records)) is not None:
+            return replace(selected, records=records)
+        selected = self._decoded_records(request, response)
+        self._check_required(request, response, selected)
+        return selected
+
+    def _check_required(self, request: Request, response: Response, selected: Selected) -> None:
         content = selected.content
         if content is not None and self._required_path and not self._has_required(response, selected):
             raise UnexpectedShapeError(
                 f"{named(request)}: nothing at required_path {self._required_path!r}; {_seen(content)}"
             )
-        return selected
 
     def _sliced(self, response: Response) -> Selected | None:
         if not self._slicer or kind_of(response) not in {"auto", "json"}:

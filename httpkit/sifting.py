@@ -83,6 +83,11 @@ class Sieve:
         path = settings.timestamp_path
         self._time: Path | None = compile_path("timestamp_path", path) if path else None
 
+    @property
+    def notes_all(self) -> bool:
+        """Is every record of a page noted as shown?"""
+        return self._settings.deduplicate and not self._settings.only_in_window and not self._drops
+
     def look(self, items: Sequence[Item], numbers: Sequence[int]) -> Look:
         """Read identities and times.
 
@@ -124,10 +129,10 @@ class Sieve:
             covered: what earlier windows had read to.
         """
         dropped = 0
-        if self._settings.only_in_window or self._drops or not self._settings.deduplicate:
-            new, dropped = self._picked(look, seen, window)
-        else:
+        if self.notes_all:
             new = [not known for known in seen.show_and_give(look.keys)]
+        else:
+            new, dropped = self._picked(look, seen, window)
         fresh, moments = (
             Records(look.keys, look.items, look.numbers, remember=self._settings.deduplicate),
             look.moments,

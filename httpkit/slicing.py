@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from httpkit.columns import SlicedRecords
+from httpkit.columns import SlicedRecords, UnreadRecords
 from httpkit.paths import is_plain_name
 from httpkit.values import JsonValue
 
@@ -31,7 +31,7 @@ class Slices:
     """
 
     content: JsonValue
-    records: SlicedRecords
+    records: UnreadRecords
 
 
 class Slicer:
@@ -68,14 +68,21 @@ class Slicer:
         if b"\n" in body:
             return None
         try:
-            raws, content = self._page.taken(self._page_of(body))
-            # A second look at the same bytes costs a quarter of building all that is in them.
-            heads = list(map(self._head_of, raws))
-            # Strings that are not decoded are not checked for being UTF-8 either, but here.
-            texts = [str(raw, "utf-8") for raw in raws]
+            slices, content = self._page.taken(self._page_of(body))
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
-        return Slices(content=content, records=self._records(texts, heads))
+        return Slices(content=content, records=UnreadRecords(slices))
+
+    def read(self, records: UnreadRecords) -> SlicedRecords | None:
+        """Read in the records of a page what has to be known of each; None when the page has to be decoded."""
+        try:
+            # A second look at the same bytes costs a quarter of building all that is in them.
+            heads = list(map(self._head_of, records.slices))
+            # Strings that are not decoded are not checked for being UTF-8 either, but here.
+            texts = [str(text, "utf-8") for text in records.slices]
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return None
+        return self._records(texts, heads)
 
     def _records(self, texts: Sequence[str], heads: Sequence[Any]) -> SlicedRecords:
         added = [list(map(attrgetter(attribute), heads)) for attribute in self._added]

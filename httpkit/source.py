@@ -1,63 +1,36 @@
 """One poll of an HTTP API: its windows, their pages, and what is new on each."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
 
-from httpkit.client import Client
+from httpkit.client import Begun, Client
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
-from httpkit.conditional import Conditions
-from httpkit.details import Details, DetailSettings
+from httpkit.details import Details
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.events import EventWriter
 from httpkit.freshness import SeenKeys
 from httpkit.pagination import Paging, check_paging
-from httpkit.paging_styles import URL_STYLES, PagingSettings, is_nothing
-from httpkit.preparing import Preparation, PrepareSettings
-from httpkit.records import RecordSelector, RecordSettings, Selected
+from httpkit.paging_styles import URL_STYLES, is_nothing
+from httpkit.preparing import Preparation
+from httpkit.records import RecordSelector, Selected
 from httpkit.redaction import named
-from httpkit.request_templates import RequestSettings, RequestTemplates
+from httpkit.request_templates import RequestTemplates
 from httpkit.resuming import token_reader
-from httpkit.shaping import Shaping, ShapingSettings
-from httpkit.sifting import Look, Sieve, SiftSettings
-from httpkit.slicing import Slicer, can_slice
+from httpkit.shaping import Shaping
+from httpkit.sifting import Look, Sieve
+from httpkit.source_settings import SourceSettings, check_tags, conditions_of, sift_settings, slicer_for
 from httpkit.templates import Scope
 from httpkit.values import Batch, Gap, JsonValue, OpenWindow, Page, Position, Record, Request, Response
-from httpkit.windows import MOST_GAPS, Windows, WindowSettings
+from httpkit.windows import MOST_GAPS, Windows
 
 _GONE = frozenset({400, 404, 409, 410, 412, 416, 422})
 _TOO_MUCH = frozenset({400, 408, 413, 414, 416, 422, 500, 502, 504})
 """Statuses with which servers answer what is too much for them, among other things."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SourceSettings:
-    """What is read, and how; the fields outside the groups are those of the configuration.
-
-    Attributes:
-        source: value of the field `source` that is added to each event, "" for none.
-        scope: placeholders that never change, such as those of the account and of the stream.
-    """
-
-    request: RequestSettings
-    paging: PagingSettings = field(default_factory=PagingSettings)
-    records: RecordSettings = field(default_factory=RecordSettings)
-    windows: WindowSettings = field(default_factory=WindowSettings)
-    shaping: ShapingSettings = field(default_factory=ShapingSettings)
-    prepare: PrepareSettings = field(default_factory=PrepareSettings)
-    detail: DetailSettings = field(default_factory=DetailSettings)
-    id_path: str = "id"
-    deduplicate: bool = True
-    timestamp_path: str = ""
-    timestamp_format: str = "auto"
-    resume: str = "time"
-    resume_path: str = ""
-    max_pages: int = 1000
-    source: str = ""
-    scope: Scope = field(default_factory=dict)
 
 
 class Source:
@@ -75,7 +48,7 @@ class Source:
 
     def __init__(self, settings: SourceSettings, client: Client, *, clocks: Clocks = SYSTEM_CLOCKS) -> None:
         check_paging(settings.paging)
-        _check_tags(settings)
+        check_tags(settings)
         self._settings = settings
         self._client = client
         self._clocks = clocks
@@ -84,13 +57,13 @@ class Source:
         shaping = Shaping(settings.shaping, settings.scope)
         self.writer = EventWriter(shaping, settings.source)
         self._selector = RecordSelector(
-            settings.records, clean=client.clean, slicer=_slicer_for(settings, self.writer.added)
+            settings.records, clean=client.clean, slicer=slicer_for(settings, self.writer.added)
         )
         self._preparation = Preparation(settings.prepare, settings.request, settings.scope, client)
         self._details = Details(settings.detail, settings.request, settings.scope, client, id_path=settings.id_path)
-        self._sieve = Sieve(_sift_settings(settings), shaping.drops if settings.shaping.drop else None)
+        self._sieve = Sieve(sift_settings(settings), shaping.drops if settings.shaping.drop else None)
         self._token = token_reader(settings.resume, settings.resume_path, settings.paging)
-        self._conditions = _conditions(settings, self._templates)
+        self._conditions = conditions_of(settings, self._templates)
         # Whatever is wrong with the paging settings shows now, not at the first poll.
         now = clocks.now()
         self._paging(self._windows.next_window(Position(), now), now, prepared={})
@@ -189,12 +162,16 @@ class Source:
         covered = position.watermark if self._templates.asks_for_time and not window.retried else None
         pages_met: set[bytes] = set()
         for left in range(pages - 1, -1, -1):
+            shows_new, more, answer = self._shows_new(page, seen), False, None
+            if shows_new:
+                more, answer = self._go_on(paging, page, left)
+            selected = self._selector.read(page.request, page.response, selected)
             look = self._sieve.look(selected.records, selected.path_numbers)
             if not self._may_be_odd(look, window):
                 position = self._sieve.checked(look, position)
-            page = replace(page, all_repeats=_repeats(look.keys, pages_met, seen))
-            more = paging.advance(page)
-            answer = self._client.begin(paging.request()) if more and left else None
+            repeats = _repeats(look.keys, pages_met, seen)
+            if not shows_new:
+                more, answer = self._go_on(paging, replace(page, all_repeats=repeats), left)
             sifted = self._sieve.sift(look, seen, window, covered)
             records = self._details.complete(sifted.fresh)
             position = self._after(page, position, window, paging, more=more)
@@ -216,6 +193,26 @@ class Source:
             if answer is None:
                 return
             page, selected = self._read(paging.request(), answer, chosen_by_api=True)
+
+    def _shows_new(self, page: Page, seen: SeenKeys) -> bool:
+        """Has the page a record that no page of the window had before? Most often the first one tells.
+
+        Then the next page can be asked for before the others are looked at.
+        """
+        if not (self._sieve.notes_all and page.records):
+            return False
+        with suppress(UnexpectedShapeError):  # what is wrong with it shows when all are read
+            return not seen.all_shown(self._sieve.look(page.records[:1], [0]).keys)
+        return False
+
+    def _go_on(self, paging: Paging, page: Page, left: int) -> tuple[bool, Begun | None]:
+        """Is there a page after this one? It is asked for, if any are left of those that may be read."""
+        more = paging.advance(page)
+        if not (more and left):
+            return more, None
+        answer = self._client.begin(paging.request())
+        answer.until_sent()
+        return more, answer
 
     def _may_be_odd(self, look: Look, window: OpenWindow) -> bool:
         """May records without identity or time be taken for what they are? A gap is the last chance to read them.
@@ -322,62 +319,3 @@ def _may_be_too_much(error: HttpkitError) -> bool:
     if isinstance(error, UnavailableError):
         return error.status in _TOO_MUCH or (error.status is None and error.reached)
     return isinstance(error, UnexpectedShapeError) or (isinstance(error, RefusedError) and error.status in _TOO_MUCH)
-
-
-def _sift_settings(settings: SourceSettings) -> SiftSettings:
-    return SiftSettings(
-        id_path=settings.id_path,
-        deduplicate=settings.deduplicate,
-        timestamp_path=settings.timestamp_path,
-        timestamp_format=settings.timestamp_format,
-        only_in_window=settings.windows.only_in_window,
-    )
-
-
-def _slicer_for(settings: SourceSettings, added: Sequence[str]) -> Slicer | None:
-    """What cuts the records out of their pages; None when they have to be decoded anyway."""
-    records, paging = settings.records, settings.paging
-    in_answer = (
-        records.required_path,
-        paging.next_path,
-        paging.has_more_path,
-        paging.total_path,
-        settings.resume_path,
-    )
-    in_record = (settings.id_path, settings.timestamp_path)
-    decodes = (
-        settings.shaping.reshapes or settings.detail.detail_url or records.response_format not in {"auto", "json"}
-    )
-    if decodes or not can_slice(record_paths=records.records_path, in_record=in_record, in_answer=in_answer):
-        return None
-    return Slicer(
-        records_path="".join(records.records_path),
-        id_path=settings.id_path,
-        timestamp_path=settings.timestamp_path,
-        added=added,
-        in_answer=in_answer,
-    )
-
-
-def _conditions(settings: SourceSettings, templates: RequestTemplates) -> Conditions:
-    """Conditions where one answer is all there is, and depends on nothing but the settings and what the server has."""
-    if (
-        settings.request.method != "get"
-        or settings.paging.pagination != "none"
-        or settings.prepare.prepare_url
-        or settings.resume == "token"
-        or settings.windows.only_in_window
-        or templates.asks_for_time
-        or not settings.deduplicate
-    ):
-        return Conditions()
-    # The values of the placeholders, which may be secrets, are not part of it.
-    return Conditions(repr(replace(settings, scope={})))
-
-
-def _check_tags(settings: SourceSettings) -> None:
-    tags, paths = settings.shaping.tags, settings.records.records_path
-    if len(tags) > 1 and len(tags) != len(paths):
-        raise SettingsError(
-            "tags", f"are {len(tags)} objects for {len(paths)} records_path; give one object, or one per path"
-        )

@@ -26,17 +26,31 @@ class Call(Generic[Result]):
         self._call = call
         self._stop = stop
         self._done = threading.Event()
+        self._waits = threading.Event()
         self._results: list[Result] = []
         self._errors: list[BaseException] = []
 
     def run(self) -> None:
         """Do it; runs in the thread."""
+        _under_way.call = self
         try:
             self._results.append(self._call())
         except BaseException as error:  # noqa: BLE001  (handed to the thread that waits, which raises it)
             self._errors.append(error)
         finally:
+            self._waits.set()
             self._done.set()
+
+    def until_it_waits(self, seconds: float) -> None:
+        """Wait until the call itself only waits, but not for more than so many seconds.
+
+        Whoever goes on to compute would else keep it from beginning, since only one thread computes at a time.
+        """
+        self._waits.wait(seconds)
+
+    def waits(self) -> None:
+        """From here on it waits for someone else."""
+        self._waits.set()
 
     @property
     def done(self) -> bool:
@@ -60,6 +74,21 @@ class Call(Generic[Result]):
         if self._errors:
             raise self._errors[0]
         return self._results[0]
+
+
+class _UnderWay(threading.local):
+    """The call that the thread is doing, if any."""
+
+    call: Call[Any] | None = None
+
+
+_under_way = _UnderWay()
+
+
+def tell_of_waiting() -> None:
+    """Say that the call under way in this thread, if any, waits for someone else from here on."""
+    if _under_way.call:
+        _under_way.call.waits()
 
 
 class Caller:

@@ -88,10 +88,19 @@ class SlicedRecord(msgspec.Struct, frozen=True, gc=False):
         Raises:
             UnexpectedShapeError: it has a number that is longer than any number can be.
         """
-        try:
-            return decode_json(self.text.encode())
-        except ValueError as error:
-            raise UnexpectedShapeError(f"a record cannot be decoded ({error})") from None
+        return decoded_record(self.text.encode())
+
+
+def decoded_record(text: bytes) -> JsonValue:
+    """A record that was cut from its page, decoded.
+
+    Raises:
+        UnexpectedShapeError: it cannot be; it has a number that is longer than any number can be, for example.
+    """
+    try:
+        return decode_json(text)
+    except ValueError as error:
+        raise UnexpectedShapeError(f"a record cannot be decoded ({error})") from None
 
 
 def value_of(record: JsonValue | SlicedRecord) -> JsonValue:

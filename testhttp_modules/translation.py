@@ -21,7 +21,7 @@ from httpkit.records import RecordSettings
 from httpkit.redaction import is_secret_name, without_query
 from httpkit.request_templates import RequestSettings
 from httpkit.shaping import ShapingSettings
-from httpkit.source import SourceSettings
+from httpkit.source_settings import SourceSettings
 from httpkit.values import JsonValue
 from httpkit.windows import WindowSettings
 from testhttp_modules.account import absolute_url

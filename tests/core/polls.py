@@ -11,7 +11,8 @@ from httpkit.paging_styles import PagingSettings
 from httpkit.records import RecordSettings
 from httpkit.request_templates import RequestSettings
 from httpkit.shaping import ShapingSettings
-from httpkit.source import Source, SourceSettings
+from httpkit.source import Source
+from httpkit.source_settings import SourceSettings
 from httpkit.values import Batch, JsonValue, Position
 from httpkit.windows import WindowSettings
 from tests.fake_api import Answer, Asked, FakeApi

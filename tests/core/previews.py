@@ -19,7 +19,7 @@ from httpkit.records import RecordSettings
 from httpkit.redaction import Redactor
 from httpkit.request_templates import RequestSettings
 from httpkit.shaping import ShapingSettings
-from httpkit.source import SourceSettings
+from httpkit.source_settings import SourceSettings
 from httpkit.values import JsonValue
 from httpkit.windows import WindowSettings
 from tests.core.clients import local_settings

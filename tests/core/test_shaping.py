@@ -9,7 +9,8 @@ from httpkit.errors import SettingsError, UnexpectedShapeError
 from httpkit.freshness import SeenKeys
 from httpkit.records import RecordSettings
 from httpkit.shaping import ShapingSettings
-from httpkit.source import Source, SourceSettings
+from httpkit.source import Source
+from httpkit.source_settings import SourceSettings
 from tests.core.polls import get, in_turn, poll, source_of
 from tests.fake_api import Answer, FakeApi
 

@@ -8,7 +8,8 @@ from httpkit.client import Client
 from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.freshness import SeenKeys
 from httpkit.request_templates import RequestSettings
-from httpkit.source import Source, SourceSettings
+from httpkit.source import Source
+from httpkit.source_settings import SourceSettings
 from httpkit.values import Position
 from tests.core.clients import local_client
 from tests.core.polls import get, in_turn, items, poll, records_of, source_of
