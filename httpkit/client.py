@@ -67,6 +67,7 @@ class Client:
         self._pace = Pace(settings.requests_per_minute)
         self._transport = Transport(settings, clocks)
         self._caller = Caller(self.stop)
+        self._is_waited_for = False
 
     def send(self, request: Request) -> Response:
         """Send a request and read its answer to the end, whatever its status.
@@ -90,8 +91,12 @@ class Client:
             What waits for the answer; it raises as `send` does.
         """
         call = self._caller.begin(lambda: self._follow(request() if callable(request) else request))
+        if self._is_waited_for:
+            # Whoever computes on now only keeps the request from going out, since one thread computes at a time.
+            call.until_it_waits(_SENT_AFTER_SECONDS)
 
         def answer() -> Response:
+            self._is_waited_for = not call.done
             with self._without_secrets():
                 return call.result(meanwhile=self._settings.meanwhile)
 
@@ -226,7 +231,3 @@ class Begun:
     def is_decided(self) -> bool:
         """Is the answer there, or is it known that none will come?"""
         return self._call.done
-
-    def until_sent(self) -> None:
-        """Wait until the request is sent, or needs longer than it should, before something else is done."""
-        self._call.until_it_waits(_SENT_AFTER_SECONDS)

@@ -210,9 +210,7 @@ class Source:
         more = paging.advance(page)
         if not (more and left):
             return more, None
-        answer = self._client.begin(paging.request())
-        answer.until_sent()
-        return more, answer
+        return more, self._client.begin(paging.request())
 
     def _may_be_odd(self, look: Look, window: OpenWindow) -> bool:
         """May records without identity or time be taken for what they are? A gap is the last chance to read them.

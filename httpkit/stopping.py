@@ -42,10 +42,7 @@ class Call(Generic[Result]):
             self._done.set()
 
     def until_it_waits(self, seconds: float) -> None:
-        """Wait until the call itself only waits, but not for more than so many seconds.
-
-        Whoever goes on to compute would else keep it from beginning, since only one thread computes at a time.
-        """
+        """Wait until the call itself only waits, but not for more than so many seconds."""
         self._waits.wait(seconds)
 
     def waits(self) -> None:
