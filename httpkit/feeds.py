@@ -6,7 +6,6 @@ import time
 from calendar import timegm
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from xml.sax import SAXException
 
 from httpkit.freshness import key_of_identity
 from httpkit.numbering import number_of_key
@@ -42,6 +41,8 @@ def feed_records(response: Response) -> list[JsonValue]:
         ValueError: it was cut.
     """
     # Takes a tenth of a second, which only those who read feeds shall wait for.
+    from xml.sax import SAXException  # noqa: PLC0415
+
     import feedparser  # noqa: PLC0415
 
     headers = {"content-type": response.headers.get("content-type", ""), "content-location": response.url}

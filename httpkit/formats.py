@@ -7,16 +7,15 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Literal
-from xml.etree.ElementTree import Element
-
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import ParseError, fromstring
+from typing import TYPE_CHECKING, Literal
 
 from httpkit.documents import decode_json
 from httpkit.feeds import feed_records, is_feed
 from httpkit.text import text_of
 from httpkit.values import JsonValue, Response
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 Format = Literal["auto", "json", "ndjson", "csv", "xml", "text"]
 
@@ -135,6 +134,10 @@ def _text(response: Response) -> str:
 
 def _xml(response: Response) -> JsonValue:
     """The children of the root, each as an object."""
+    # Only those who read XML shall wait for what reads it.
+    from defusedxml.common import DefusedXmlException  # noqa: PLC0415
+    from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
+
     try:
         root: Element = fromstring(response.body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
@@ -145,7 +148,7 @@ def _xml(response: Response) -> JsonValue:
         raise ValueError("it is nested too deeply") from None
 
 
-def _element(element: Element) -> JsonValue:
+def _element(element: "Element") -> JsonValue:
     """An element as text, or as an object of its attributes (`@name`), children (lists when repeated) and text."""
     fields: dict[str, JsonValue] = {f"@{_local(name)}": value for name, value in element.attrib.items()}
     for child in element:

@@ -9,11 +9,9 @@ from sekoia_automation.action import Action
 from httpkit.redaction import named, without_query
 from httpkit.text import excerpt
 from testhttp_modules.account import account_of
-from testhttp_modules.answering import Reading, results_of
 from testhttp_modules.manifests import secret_fields
 from testhttp_modules.masking import mask_logging, redactor_of
 from testhttp_modules.models import RequestArguments, Response
-from testhttp_modules.requesting import client_of, request_of
 from testhttp_modules.translation import sentence
 
 
@@ -42,6 +40,10 @@ class Request(Action):
         Raises:
             HttpkitError: there is no answer, or it is not what the arguments say; wrong ones send nothing.
         """
+        # Every process imports this file, and only those that are actions shall wait for what an action does.
+        from testhttp_modules.answering import Reading, results_of  # noqa: PLC0415
+        from testhttp_modules.requesting import client_of, request_of  # noqa: PLC0415
+
         redactor = redactor_of(self.module)
         reading = Reading(output=arguments.output, extract=arguments.extract)
         account = account_of(self.module)

@@ -26,7 +26,7 @@ class ManifestModel(BaseModel):
     """A model whose schema has the form that the platform expects: draft-07, plain optional types, secrets listed."""
 
     # A value that was refused may be a secret that was put into the wrong field.
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     @classmethod
     def model_json_schema(cls, *args: Any, **options: Any) -> Schema:

@@ -1,6 +1,6 @@
 """The trigger as the platform runs it: its life, its log, and the one request that starts a playbook run."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from requests import RequestException, Response
 from sekoia_automation.trigger import Trigger
@@ -12,11 +12,12 @@ from testhttp_modules.account import absolute_url, account_client, client_settin
 from testhttp_modules.health import Health
 from testhttp_modules.masking import mask_logging, mask_source
 from testhttp_modules.models import NewEntries, TriggerConfiguration
-from testhttp_modules.playbook_runs import FILE_NAME, Run
 from testhttp_modules.polling import DEAD_AFTER_SECONDS, check_configuration, run_every, run_or_report, when_available
 from testhttp_modules.reading import announce, readings_of
 from testhttp_modules.rounds import Host
-from testhttp_modules.watching import Watch
+
+if TYPE_CHECKING:
+    from testhttp_modules.playbook_runs import Run
 
 _LAST_ATTEMPT = 10
 """After this one the SDK gives up; its own pauses are up to nine minutes long and do not end when it is stopped."""
@@ -63,6 +64,9 @@ class NewEntriesTrigger(Trigger):
         super().execute()
 
     def _watch(self) -> None:
+        # Every process imports this file, and only those that are triggers shall wait for what a trigger does.
+        from testhttp_modules.watching import Watch  # noqa: PLC0415
+
         configuration, account = self.configuration, self.module.configuration
         url = absolute_url(account, configuration.url)
         client = account_client(
@@ -86,7 +90,7 @@ class NewEntriesTrigger(Trigger):
 
         run_every(configuration.polling_interval, watch.poll, self, self._stop_event)
 
-    def _start_run(self, run: Run) -> None:
+    def _start_run(self, run: "Run") -> None:
         """Start a playbook run with one try.
 
         Raises:
@@ -94,7 +98,7 @@ class NewEntriesTrigger(Trigger):
             UnavailableError: its file could not be written.
         """
         if run.directory:
-            write_whole(self.data_path / run.directory / FILE_NAME, run.file)
+            write_whole(self.data_path / run.directory / str(run.event.file_path), run.file)
         self._request_id = run.request_id
         self.send_event(
             event_name=run.name, event=run.event, directory=run.directory or None, remove_directory=bool(run.directory)
