@@ -13,6 +13,8 @@ ENV PYTHONDONTWRITEBYTECODE=1
 
 COPY httpkit httpkit
 COPY testhttp_modules testhttp_modules
+# Compiled once here, and not at each start.
+RUN python -m compileall -q httpkit testhttp_modules
 COPY main.py manifest.json action_*.json connector_*.json trigger_*.json ./
 
 # The platform knows the user by this name.
