@@ -1,11 +1,11 @@
-"""Sets of keys that need about nine bytes a key instead of a hundred; what keys mean is not known here."""
+"""Sets of keys that need about ten bytes a key instead of a hundred; what keys mean is not known here."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-_BUCKETS = 1 << 14
-_SPARE_BITS = 2
+_BUCKETS = 1 << 13
+_SPARE_BITS = 3
 _STORED = slice(7, 15)
 _STORED_BYTES = 8
 _AT_ONCE = 4096
@@ -14,8 +14,8 @@ _AT_ONCE = 4096
 class KeySet:
     """A set of digests.
 
-    Of each key its last nine bytes count: 14 bits choose a bucket, 64 lie in it, one key after the other. Two of a
-    million keys fall together once in 10^10 sets, and Python's own sets would need ten times the memory.
+    Of each key its last nine bytes count: 13 bits choose a bucket, 64 lie in it, one key after the other. Two of a
+    million keys fall together once in 10^9 sets, and Python's own sets would need ten times the memory.
 
     Args:
         keys: digests of 16 bytes.
@@ -24,7 +24,8 @@ class KeySet:
     __slots__ = ("_buckets", "_count")
 
     def __init__(self, keys: Iterable[bytes] = ()) -> None:
-        self._buckets: list[bytearray | None] = [None] * _BUCKETS
+        # Bytes, although they are copied for each new key: what grows in place is given more than it needs.
+        self._buckets = [b""] * _BUCKETS
         self._count = 0
         rest = iter(keys)
         while some := list(islice(rest, _AT_ONCE)):
@@ -34,16 +35,12 @@ class KeySet:
         return self._count
 
     def __contains__(self, key: bytes) -> bool:
-        bucket = self._buckets[_number(key)]
-        return bucket is not None and _place(bucket, key[_STORED]) >= 0
+        return _place(self._buckets[_number(key)], key[_STORED]) >= 0
 
     def holds(self, keys: Sequence[bytes]) -> list[bool]:
         """For each of some keys, is it there?"""
-        buckets, held = self._buckets, []
-        for number, stored in _spread(keys):
-            bucket = buckets[number >> _SPARE_BITS]
-            held.append(bucket is not None and _place(bucket, stored) >= 0)
-        return held
+        buckets = self._buckets
+        return [_place(buckets[number >> _SPARE_BITS], stored) >= 0 for number, stored in _spread(keys)]
 
     def add(self, keys: Sequence[bytes]) -> None:
         """Add keys; those that are there already change nothing."""
@@ -54,15 +51,12 @@ class KeySet:
         buckets, held = self._buckets, []
         for number, stored in _spread(keys):
             bucket = buckets[number >> _SPARE_BITS]
-            if bucket is None:
-                buckets[number >> _SPARE_BITS] = bytearray(stored)
+            place = bucket.find(stored)
             # Most keys are new; a call for each would double the time.
-            elif (place := bucket.find(stored)) < 0 or (place % _STORED_BYTES and _place(bucket, stored) < 0):
-                bucket += stored
-            else:
-                held.append(True)
-                continue
-            held.append(False)
+            is_new = place < 0 or (place % _STORED_BYTES > 0 and _place(bucket, stored) < 0)
+            if is_new:
+                buckets[number >> _SPARE_BITS] = bucket + stored
+            held.append(not is_new)
         self._count += held.count(False)
         return held
 
@@ -70,39 +64,28 @@ class KeySet:
         """Add keys that are known not to be there, each of them once."""
         buckets = self._buckets
         for number, stored in _spread(keys):
-            bucket = buckets[number >> _SPARE_BITS]
-            if bucket is None:
-                buckets[number >> _SPARE_BITS] = bytearray(stored)
-            else:
-                bucket += stored
+            buckets[number >> _SPARE_BITS] += stored
         self._count += len(keys)
 
     def discard(self, key: bytes) -> bool:
         """Remove a key; was it there?"""
-        bucket = self._buckets[_number(key)]
-        place = -1 if bucket is None else _place(bucket, key[_STORED])
-        if bucket is None or place < 0:
+        number = _number(key)
+        bucket = self._buckets[number]
+        place = _place(bucket, key[_STORED])
+        if place < 0:
             return False
-        bucket[place : place + _STORED_BYTES] = bucket[-_STORED_BYTES:]
-        del bucket[-_STORED_BYTES:]
+        self._buckets[number] = bucket[:place] + bucket[place + _STORED_BYTES :]
         self._count -= 1
         return True
 
     def absorb(self, other: "KeySet") -> None:
         """Add all keys of another set."""
-        for number, bucket in enumerate(other._buckets):  # noqa: SLF001  (a set of the same kind)
+        for number, theirs in enumerate(other._buckets):  # noqa: SLF001  (a set of the same kind)
             mine = self._buckets[number]
-            if not bucket:
-                continue
-            if not mine:
-                self._buckets[number] = bytearray(bucket)
-                self._count += len(bucket) // _STORED_BYTES
-                continue
-            for start in range(0, len(bucket), _STORED_BYTES):
-                stored = bytes(bucket[start : start + _STORED_BYTES])
-                if _place(mine, stored) < 0:
-                    mine += stored
-                    self._count += 1
+            stored = (theirs[start : start + _STORED_BYTES] for start in range(0, len(theirs), _STORED_BYTES))
+            new = b"".join([one for one in stored if _place(mine, one) < 0]) if mine else theirs
+            self._buckets[number] = mine + new
+            self._count += len(new) // _STORED_BYTES
 
 
 def _number(key: bytes) -> int:
@@ -116,7 +99,7 @@ def _spread(keys: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
     return zip(ends, [key[_STORED] for key in keys], strict=True)
 
 
-def _place(bucket: bytearray, stored: bytes) -> int:
+def _place(bucket: bytes, stored: bytes) -> int:
     """Where a key lies in a bucket, -1 when it does not; the bytes may also be found across two keys."""
     place = bucket.find(stored)
     while place > 0 and place % _STORED_BYTES:
