@@ -184,9 +184,20 @@ def test_a_page_that_is_the_list_itself_is_cut(api: FakeApi, client: Client) -> 
     assert json.loads(text) == {"id": 1, "source": "testhttp"}
 
 
-def test_a_page_with_bytes_that_are_no_text_is_refused_as_ever(api: FakeApi, client: Client) -> None:
-    with pytest.raises(Exception, match="not valid JSON"):
-        cut(api, client, b'{"items":[{"id":1,"a":"\xff"}]}')
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_page_with_bytes_that_are_no_text_is_refused_as_ever(api: FakeApi, client: Client, place: int) -> None:
+    records = [b'{"id":1,"a":"%b"}' % (b"\xff" if number == place else b"") for number in range(3)]
+
+    with pytest.raises(UnexpectedShapeError, match="not valid JSON"):
+        cut(api, client, b'{"items":[%b]}' % b",".join(records))
+
+
+@pytest.mark.parametrize("item", [b"1", b'"text"', b"[]", b"null"])
+def test_a_page_with_a_record_that_is_no_object_is_decoded(api: FakeApi, client: Client, item: bytes) -> None:
+    found = cut(api, client, b'{"items":[{"id":1},%b]}' % item)
+
+    assert [record.value for record, _ in found] == [{"id": 1}, json.loads(item)]
+    assert not any(is_cut(record) for record, _ in found)
 
 
 _values = st.recursive(

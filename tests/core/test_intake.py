@@ -179,6 +179,27 @@ def test_a_push_is_posted_to_the_batch_address_with_gzip(api: FakeApi) -> None:
     assert body_of(asked) == {"intake_key": KEY, "jsons": ['{"id": 1}', "žluť"]}
 
 
+def test_a_push_that_was_begun_is_not_sent_again(api: FakeApi) -> None:
+    api.handler = acknowledge
+    intake = intake_at(api.url)
+    (push,) = packed(intake, "a", "b")
+
+    begun = intake.begin(push)
+
+    assert [delivered.count for delivered in intake.deliver(push, begun)] == [2]
+    assert begun.is_decided
+    assert len(api.asked) == 1
+
+
+def test_a_push_that_was_begun_and_failed_is_tried_again(api: FakeApi) -> None:
+    api.handler = in_turn(Answer(status=503), Answer(json={"event_ids": ["id"]}))
+    intake = intake_at(api.url, trouble=lambda error, seconds: None)
+    (push,) = packed(intake, "a")
+
+    assert [delivered.count for delivered in intake.deliver(push, intake.begin(push))] == [1]
+    assert len(api.asked) == 2
+
+
 def test_compression_can_be_switched_off(api: FakeApi) -> None:
     api.handler = acknowledge
 

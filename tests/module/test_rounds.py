@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
+from httpkit.client import Client
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
+from httpkit.stopping import Stopped
 from httpkit.values import Batch
 from testhttp_modules.flight import Delivery, Departure, Flight
 from testhttp_modules.health import Health
 from testhttp_modules.models import TesthttpConnectorConfiguration, TesthttpModuleConfiguration
 from testhttp_modules.reading import Reading, readings_of
 from testhttp_modules.rounds import Host, poll_all
-from tests.core.clients import local_client
+from tests.core.clients import local_settings
 from tests.fake_api import Answer, Asked, FakeApi
 
 BROKEN_HEADER = "a\nb"
@@ -41,6 +43,10 @@ class Rounds:
         arrives: is the fate of what is on its way known at once, or only when it is waited for?
         refuses: what the delivery of a stream raises, by its name.
         delivered: the name of the stream of each record.
+        remembered: was a batch delivered and remembered?
+        refused: was the delivery of a batch refused?
+        waited: was a page waited for while a batch was on its way?
+        order: what happened to the batches, and the waits for a page while one was on its way.
     """
 
     def __init__(self, folder: Path, url: str, streams: list[dict[str, Any]]) -> None:
@@ -52,12 +58,17 @@ class Rounds:
         configuration = TesthttpConnectorConfiguration(
             intake_key="key",
             url=f"{url}/{{stream.name}}" if streams else f"{url}/only",
+            pagination="link_header",
+            since_parameter="since",
+            until_parameter="until",
             headers={"X-A": "{stream.header}"} if any("header" in stream for stream in streams) else {},
             streams=streams,
         )
         account = TesthttpModuleConfiguration(api_key="key", allow_private_networks=True)
+        self.remembered, self.refused, self.waited = threading.Event(), threading.Event(), threading.Event()
+        self.order: list[str] = []
         self._flight = Flight(Delivery(prepare=lambda _, batch: batch, begin=self._begin))
-        client = local_client(meanwhile=self._meanwhile)
+        client = Client(local_settings(meanwhile=self._meanwhile), stop=self.host.stop)
         self.readings = readings_of("connector", account, configuration, client, folder, stop=self.host.stop)
 
     def poll(self) -> int:
@@ -65,16 +76,23 @@ class Rounds:
         return poll_all(self.readings, self._flight, self.host).delivered
 
     def _meanwhile(self) -> None:
+        if self.order and self.order[-1] == "begun":
+            self.order.append("waited")
+            self.waited.set()
         self.component.heartbeat()
         self._flight.look()
 
     def _begin(self, reading: Reading, batch: Batch, whole: Batch) -> Departure:
+        self.order.append("begun")
         return Departure(decided=lambda: self.arrives, end=lambda: self._deliver(reading, batch, whole))
 
     def _deliver(self, reading: Reading, _: Batch, whole: Batch) -> int:
         if reading.name in self.refuses:
+            self.refused.set()
             raise self.refuses[reading.name]
         self.host.remember(reading, [record.key for record in whole.records], whole.position)
+        self.remembered.set()
+        self.order.append("delivered")
         self.delivered += [reading.name] * len(whole.records)
         return len(whole.records)
 
@@ -198,3 +216,93 @@ def test_a_single_source_that_fails_is_not_well_and_is_told_once(rounds_of: Star
     rounds.poll()
     assert rounds.host.health.context()["state"] == "ok"
     assert rounds.component.lines == []
+
+
+# delivery beside reading
+
+
+def two_pages(second: Answer) -> Callable[[Asked], Answer]:
+    """An API whose first page names a second one."""
+
+    def handler(asked: Asked) -> Answer:
+        if "page" in asked.params:
+            return second
+        return Answer(json=[{"id": 1}], headers={"Link": f'<{asked.path}?page=2>; rel="next"'})
+
+    return handler
+
+
+def test_what_has_arrived_is_remembered_while_the_next_page_is_waited_for(rounds_of: Start, api: FakeApi) -> None:
+    """The wait may be long, and a crash in it would deliver the page again."""
+    rounds = rounds_of()
+    api.handler = two_pages(Answer(json=[{"id": 2}], wait=rounds.remembered))
+
+    assert rounds.poll() == 2
+
+
+def test_what_has_not_arrived_is_not_remembered(rounds_of: Start, api: FakeApi) -> None:
+    rounds = rounds_of()
+    rounds.arrives = False
+    api.handler = two_pages(Answer(json=[{"id": 2}], wait=rounds.waited))
+
+    assert rounds.poll() == 2
+    assert rounds.order == ["begun", "waited", "delivered", "begun", "delivered"]
+
+
+def test_there_are_never_two_batches_on_their_way(rounds_of: Start, api: FakeApi) -> None:
+    rounds = rounds_of({"name": "one"}, {"name": "other"})
+    rounds.arrives = False
+    api.handler = two_pages(Answer(json=[{"id": 2}]))
+
+    rounds.poll()
+
+    assert [step for step in rounds.order if step != "waited"] == ["begun", "delivered"] * 4
+
+
+def test_a_page_that_fails_comes_after_what_was_on_its_way(rounds_of: Start, api: FakeApi) -> None:
+    rounds = rounds_of()
+    rounds.arrives = False
+    api.handler = two_pages(Answer(status=502))
+
+    with pytest.raises(UnavailableError):
+        rounds.poll()
+
+    (reading,) = rounds.readings
+    assert len(rounds.delivered) == len(reading.memory.seen) == 1
+    assert reading.memory.position.window is not None
+    assert reading.memory.position.window.failures == 1
+
+
+def test_a_delivery_that_fails_while_a_page_is_waited_for_is_no_failure_of_the_page(
+    rounds_of: Start, api: FakeApi
+) -> None:
+    """Else the window would be read in halves because of what the intake says."""
+    rounds = rounds_of()
+    rounds.refuses[""] = RefusedError("not these", status=400)
+    api.handler = two_pages(Answer(json=[{"id": 2}], wait=rounds.refused))
+
+    with pytest.raises(RefusedError, match="not these"):
+        rounds.poll()
+
+    (reading,) = rounds.readings
+    assert reading.memory.position.window is not None
+    assert reading.memory.position.window.failures == 0
+
+
+def test_a_stop_while_a_page_is_waited_for_loses_nothing_of_what_has_arrived(rounds_of: Start, api: FakeApi) -> None:
+    rounds = rounds_of()
+    rounds.arrives = False
+    api.handler = two_pages(Answer(json=[{"id": 2}], wait=threading.Event()))
+
+    def stop_once_it_arrived() -> None:
+        rounds.waited.wait()
+        rounds.arrives = True
+        rounds.host.stop.set()
+
+    thread = threading.Thread(target=stop_once_it_arrived)
+    thread.start()
+    with pytest.raises(Stopped):
+        rounds.poll()
+    thread.join()
+
+    assert len(rounds.readings[0].memory.seen) == 1
