@@ -51,7 +51,7 @@ def targets_of(comparison: Comparison) -> Iterator[Target]:
 
 
 def _when_nothing_waits(comparison: Comparison, ours: Row, scenario: Scenario) -> Iterator[Target]:
-    for key, least in (("seed", 6.0), ("dlt", 10.0), ("airbyte", 10.0)):
+    for key, least in (("seed", 6.0), ("bare", 0.5), ("dlt", 10.0), ("airbyte", 10.0)):
         yield from _faster(comparison, ours, key, scenario, least)
     seed = comparison.row("seed")
     theirs = seed.cpu_per_million(scenario) if seed else None
@@ -72,7 +72,7 @@ def _faster(comparison: Comparison, ours: Row, key: str, scenario: Scenario, lea
     if other and theirs and own:
         name = other.contestant.name
         what = f"{ours.contestant.name}: events/s at {scenario.title} events over {name}"
-        yield Target(what=what, value=own / theirs, least=least)
+        yield Target(what=what, value=own / theirs, least=least, form=".2f")
 
 
 def _memory(comparison: Comparison, ours: Row) -> Iterator[Target]:

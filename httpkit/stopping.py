@@ -23,7 +23,7 @@ class Call(Generic[Result]):
     """
 
     def __init__(self, call: Callable[[], Result], stop: threading.Event) -> None:
-        self._call = call
+        self._call: Callable[[], Result] | None = call
         self._stop = stop
         self._done = threading.Event()
         self._waits = threading.Event()
@@ -33,11 +33,15 @@ class Call(Generic[Result]):
     def run(self) -> None:
         """Do it; runs in the thread."""
         _under_way.call = self
+        # What it was made of may be large, and is not needed once there is a result.
+        call, self._call = self._call, None
+        assert call is not None, "a call is done once"
         try:
-            self._results.append(self._call())
+            self._results.append(call())
         except BaseException as error:  # noqa: BLE001  (handed to the thread that waits, which raises it)
             self._errors.append(error)
         finally:
+            _under_way.call = None  # the thread may stay idle for long, and its last result is not its own
             self._waits.set()
             self._done.set()
 
