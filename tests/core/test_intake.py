@@ -1,134 +1,16 @@
-"""How events travel to an intake, and when they have arrived."""
+"""When events have arrived at an intake, and what happens to those that have not."""
 
-import gzip
-import json
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
-from httpkit.intake import EVENT_BYTES, Delivered, Intake, Push, too_large
-from tests.core.clients import local_client
+from httpkit.intake import Delivered
 from tests.core.polls import in_turn
+from tests.core.pushes import KEY, acknowledge, body_of, intake_at, keys_of, packed
 from tests.fake_api import Answer, Asked, FakeApi, Handler
-
-PAYLOAD_BYTES = 10 * 1024 * 1024
-KEY = 'intake key with "quotes" and ž'
-
-
-def keys_of(count: int) -> list[bytes]:
-    """A key of its own for each of some events."""
-    return [number.to_bytes(16, "big") for number in range(count)]
-
-
-def packed(intake: Intake, *texts: str) -> list[Push]:
-    """Pushes of some events, each with a key of its own."""
-    return list(intake.pushes(texts, keys_of(len(texts))))
-
-
-def intake_at(url: str, **settings: Any) -> Intake:
-    """An intake behind a client with short time limits."""
-    return Intake(local_client(), url=url, key=KEY, **settings)
-
-
-def payload_of(push: Push) -> bytes:
-    """The body of a push, before it is compressed."""
-    return intake_at("https://intake").payload(push)
-
-
-def body_of(asked: Asked) -> Any:
-    """The JSON that was pushed."""
-    compressed = asked.headers.get("content-encoding") == "gzip"
-    return json.loads(gzip.decompress(asked.body) if compressed else asked.body)
-
-
-def acknowledge(asked: Asked) -> Answer:
-    """What an intake answers that has taken everything."""
-    return Answer(json={"event_ids": [str(uuid4()) for _ in body_of(asked)["jsons"]]})
-
-
-# packing
-
-
-def test_events_travel_together_up_to_the_batch_size() -> None:
-    pushes = packed(intake_at("https://intake", batch_size=2), *map(str, range(5)))
-
-    assert [json.loads(payload_of(push))["jsons"] for push in pushes] == [["0", "1"], ["2", "3"], ["4"]]
-    assert [len(push.keys) for push in pushes] == [2, 2, 1]
-
-
-def test_no_events_make_no_push() -> None:
-    assert packed(intake_at("https://intake")) == []
-
-
-def test_a_push_carries_the_intake_key_and_the_keys_of_its_events() -> None:
-    (push,) = packed(intake_at("https://intake"), "a", "b")
-
-    assert json.loads(payload_of(push)) == {"intake_key": KEY, "jsons": ["a", "b"]}
-    assert list(push.keys) == keys_of(2)
-
-
-@pytest.mark.parametrize("letter", ["x", '"', "ž", "漢", "\x01"], ids=["plain", "quote", "two", "three", "control"])
-def test_no_payload_is_larger_than_ten_mebibytes_in_its_encoded_form(letter: str) -> None:
-    """A quote takes one byte in the event, and two in the payload."""
-    text = letter * (EVENT_BYTES // len(letter.encode()))
-    pushes = packed(intake_at("https://intake"), *[text] * 60)
-
-    assert [json.loads(payload_of(push))["jsons"] for push in pushes] == [[text] * len(push.keys) for push in pushes]
-    assert sum(len(push.keys) for push in pushes) == 60
-    assert all(len(payload_of(push)) <= PAYLOAD_BYTES for push in pushes)
-    one_more = len(json.dumps(text, ensure_ascii=False).encode()) + 1
-    assert all(len(payload_of(push)) + one_more > PAYLOAD_BYTES for push in pushes[:-1])
-
-
-def test_a_payload_may_have_exactly_ten_mebibytes() -> None:
-    """Two events fill it to the last byte; one byte more starts another push."""
-    intake = intake_at("https://intake")
-    (empty,) = packed(intake, "", "")
-    room = PAYLOAD_BYTES - len(payload_of(empty))
-
-    (full,) = packed(intake, "x" * 9, "x" * (room - 9))
-    assert len(payload_of(full)) == PAYLOAD_BYTES
-    assert len(packed(intake, "x" * 9, "x" * (room - 8))) == 2
-
-
-_texts = st.text(alphabet=st.characters(), max_size=20)
-
-
-@given(st.lists(_texts, max_size=30), st.integers(1, 7))
-def test_no_event_is_lost_doubled_or_moved(texts: list[str], batch_size: int) -> None:
-    pushes = packed(intake_at("https://intake", batch_size=batch_size), *texts)
-
-    assert [text for push in pushes for text in json.loads(payload_of(push))["jsons"]] == texts
-    assert [key for push in pushes for key in push.keys] == keys_of(len(texts))
-    assert all(1 <= len(push.keys) <= batch_size for push in pushes)
-
-
-@pytest.mark.parametrize(
-    ("text", "is_too_large"),
-    [
-        ("x" * EVENT_BYTES, False),
-        ("x" * (EVENT_BYTES + 1), True),
-        ("ž" * (EVENT_BYTES // 2), False),
-        ("ž" * (EVENT_BYTES // 2) + "x", True),
-        ("\ud83d" * EVENT_BYTES, True),
-        ("", False),
-    ],
-    ids=["at the limit", "above", "two bytes each", "two bytes each and above", "surrogates", "empty"],
-)
-def test_an_event_is_too_large_above_the_limit_in_bytes(text: str, *, is_too_large: bool) -> None:
-    assert too_large(text) == is_too_large
-
-
-def test_a_batch_size_below_one_is_refused_by_name() -> None:
-    with pytest.raises(SettingsError, match="batch_size"):
-        intake_at("https://intake", batch_size=0)
-
-
-# delivery
 
 
 def deliver(api: FakeApi, *texts: str, patience: int = 0, **settings: Any) -> list[Delivered]:

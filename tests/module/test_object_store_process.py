@@ -60,7 +60,7 @@ def test_a_store_that_fails_for_a_while_loses_nothing(platform: Platform, store:
     records: list[Any] = [{"id": 0}]
     with FakeApi(lambda _: Answer(json=list(records))) as api:
         platform.start("TesthttpConnector", {"url": api.url, **FAST}, **store.environment("run"))
-        eventually(platform.events, "the first record")
+        eventually(lambda: any("1 events collected" in line for line in platform.logs()), "the first record is there")
         store.disturb = lambda method, key: "refuse"
         records.append({"id": 1})
         errors = eventually(lambda: platform.logs("error"), "the failure is reported")
