@@ -1,4 +1,4 @@
-"""Sets of keys that need about ten bytes a key instead of a hundred; what keys mean is not known here."""
+"""Sets of keys that need about eleven bytes a key instead of a hundred; what keys mean is not known here."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
