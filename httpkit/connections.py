@@ -65,7 +65,7 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
         self._policy = policy
         self._longest_seconds = longest_seconds
         self._watchdog = Watchdog()
-        self._pools: dict[str, Any] = {}
+        self._pools: dict[tuple[str, str], Any] = {}
         self._context = cache(lambda: tls_context(tls))
         if tls.ca_certificate or tls.client_certificate or tls.client_key:
             self._context()  # what is wrong with them shows now; otherwise it waits, since it takes long to make
@@ -90,8 +90,8 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
         """The pool of a server; of one without a proxy it is known from before, since finding it takes long."""
         if proxies or not request.url:
             return super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
-        authority = request.url.partition("://")[2].partition("/")[0]
-        server = request.url[: request.url.index(authority) + len(authority)]
+        scheme, _, rest = request.url.partition("://")
+        server = (scheme, rest.partition("/")[0])
         pool = self._pools.get(server)
         if pool is None or pool.pool is None:  # closed, because there are too many
             pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
