@@ -73,7 +73,7 @@ def event_moment(value: object, form: str) -> datetime | None:
 def event_moments(values: Sequence[object], form: str) -> list[datetime | None]:
     """`event_moment` for each of many."""
     if form in _ISO_FORMS:
-        # The commonest form of all, which Python reads without any help in a tenth of the time.
+        # All at once, where all have that form.
         with suppress(TypeError, ValueError):
             moments = list(map(datetime.fromisoformat, cast(Sequence[str], values)))
             if all(moment.tzinfo is UTC for moment in moments):
