@@ -47,11 +47,12 @@ class EventWriter:
             return self._passed_on([content.text])
         return [event_text(event, self._source) for event in self.values(record)]
 
-    def plain_texts(self, records: Sequence[Record]) -> Sequence[str] | None:
-        """The one event of each record, when all were cut from their page; None when some have to be taken apart."""
-        if not (isinstance(records, Records) and isinstance(records.contents, SlicedRecords)):
-            return None
-        return self._passed_on(records.contents.texts) if records.contents.plain else None
+    def plain_texts(self, records: Records) -> Sequence[str] | None:
+        """The one event of each record, when all were cut from their page; None when they have to be taken apart."""
+        contents = records.contents
+        if isinstance(contents, SlicedRecords) and contents.plain:
+            return self._passed_on(contents.texts)
+        return None
 
     def _passed_on(self, sliced: Sequence[str]) -> Sequence[str]:
         tail = self._tail

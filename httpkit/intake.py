@@ -147,7 +147,7 @@ class Intake:
 
     def payload(self, push: Push) -> bytes:
         """The body of a push before it is compressed."""
-        return encode_texts({"intake_key": self._key, "jsons": list(push.texts)})
+        return encode_texts({"intake_key": self._key, "jsons": push.texts})
 
     def begin(self, push: Push) -> Begun:
         """Start to send a push, and go on with something else meanwhile; `deliver` takes what it gives."""

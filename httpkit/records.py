@@ -78,9 +78,7 @@ class RecordSelector:
             UnexpectedShapeError: it is not in the format, or the records are not where the setting says.
         """
         check_status(request, response, self._clean)
-        selected = self._sliced(response) or self._decoded_records(request, response)
-        self._check_required(request, response, selected)
-        return selected
+        return self._checked(request, response, self._sliced(response) or self._decoded_records(request, response))
 
     def read(self, request: Request, response: Response, selected: Selected) -> Selected:
         """What was selected, with records that are read as far as is needed.
@@ -94,16 +92,16 @@ class RecordSelector:
             return selected
         if (records := self._slicer.read(selected.records)) is not None:
             return replace(selected, records=records)
-        selected = self._decoded_records(request, response)
-        self._check_required(request, response, selected)
-        return selected
+        return self._checked(request, response, self._decoded_records(request, response))
 
-    def _check_required(self, request: Request, response: Response, selected: Selected) -> None:
+    def _checked(self, request: Request, response: Response, selected: Selected) -> Selected:
+        """What was selected, if what is required is there."""
         content = selected.content
         if content is not None and self._required_path and not self._has_required(response, selected):
             raise UnexpectedShapeError(
                 f"{named(request)}: nothing at required_path {self._required_path!r}; {_seen(content)}"
             )
+        return selected
 
     def _sliced(self, response: Response) -> Selected | None:
         if not self._slicer or kind_of(response) not in {"auto", "json"}:

@@ -133,10 +133,8 @@ class Sieve:
             new = [not known for known in seen.show_and_give(look.keys)]
         else:
             new, dropped = self._picked(look, seen, window)
-        fresh, moments = (
-            Records(look.keys, look.items, look.numbers, remember=self._settings.deduplicate),
-            look.moments,
-        )
+        fresh = Records(look.keys, look.items, look.numbers, remember=self._settings.deduplicate)
+        moments = look.moments
         if not all(new):
             fresh, moments = fresh.only(new), list(compress(moments, new))
         return Sifted(
@@ -170,7 +168,7 @@ class Sieve:
             return [None] * len(items)
         return items.identities if isinstance(items, SlicedRecords) else [find(item) for item in items]
 
-    def _moments(self, items: Sequence[Item]) -> list[datetime | None]:
+    def _moments(self, items: Sequence[Item]) -> Sequence[datetime | None]:
         find, form = self._time, self._settings.timestamp_format
         if find is None:
             return [None] * len(items)

@@ -70,14 +70,14 @@ def event_moment(value: object, form: str) -> datetime | None:
     return _of_other(value, form)
 
 
-def event_moments(values: Sequence[object], form: str) -> list[datetime | None]:
+def event_moments(values: Sequence[object], form: str) -> Sequence[datetime | None]:
     """`event_moment` for each of many."""
     if form in _ISO_FORMS:
         # All at once, where all have that form.
         with suppress(TypeError, ValueError):
             moments = list(map(datetime.fromisoformat, cast(Sequence[str], values)))
             if all(moment.tzinfo is UTC for moment in moments):
-                return list(moments)
+                return moments
     return [event_moment(value, form) for value in values]
 
 

@@ -15,7 +15,7 @@ from httpkit.clocks import Clocks
 from httpkit.compression import opened
 from httpkit.connections import CONNECT_SECONDS, CheckedAdapter, never_opened, watched
 from httpkit.destinations import origin_of
-from httpkit.encoding import encoded_body, with_final_url
+from httpkit.encoding import encoded_body
 from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.failures import bad_header, explained
 from httpkit.redaction import named
@@ -62,13 +62,13 @@ class Transport:
         self._session.close()
 
     def exchange(self, request: Request) -> Response:
-        """Send a request, without its redirects, and read its answer to the end.
+        """Send a request, whose address is final, without its redirects, and read its answer to the end.
 
         Raises:
             FailedExchangeError: there is no complete answer.
             UnavailableError: the answer did not come to its end in time.
             UnexpectedShapeError: the answer is larger than allowed.
-            SettingsError: a header, the body or the URL cannot be sent.
+            SettingsError: a header or the body cannot be sent.
         """
         prepared = self._prepared(request)
         start = self._clocks.monotonic()
@@ -93,7 +93,7 @@ class Transport:
         return Response(
             status=answer.status_code,
             reason=answer.reason or _reason(answer.status_code),
-            url=prepared.url or request.url,
+            url=request.url,
             headers=answer.headers,
             body=body,
             elapsed=self._clocks.monotonic() - start,
@@ -109,12 +109,12 @@ class Transport:
             raise SettingsError("headers", problem)
         # Put together by hand, since most of what the library prepares is not there, or was prepared before.
         prepared = requests.PreparedRequest()
-        prepared.method, prepared.url, prepared.body = request.method, with_final_url(request).url, body or None
+        prepared.method, prepared.url, prepared.body = request.method, request.url, body or None
         prepared.headers = CaseInsensitiveDict(self._headers)
         prepared.headers.update(headers)
         prepared.prepare_content_length(prepared.body)
-        if "@" in prepared.url:
-            prepared.prepare_auth(None, prepared.url)
+        if "@" in request.url:
+            prepared.prepare_auth(None, request.url)
         if len(self._cookies.jar):
             prepared.prepare_cookies(self._cookies.jar)
         return prepared

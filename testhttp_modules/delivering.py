@@ -64,13 +64,16 @@ class IntakeDelivery:
     def _pack(self, reading: Reading, batch: Batch) -> Packed:
         """Make the pushes of a batch."""
         writer = reading.source.writer
-        passed_on = writer.plain_texts(batch.records)
-        if passed_on is not None and max(map(len, passed_on), default=0) <= _SURELY_FITS:
-            return Packed(pushes=tuple(self._intake.pushes(passed_on, _marks(batch.records))), keys=(), too_large=())
+        records = batch.records
+        if isinstance(records, Records):
+            passed_on = writer.plain_texts(records)
+            if passed_on is not None and max(map(len, passed_on), default=0) <= _SURELY_FITS:
+                whole = records.keys if records.remember else [None] * len(records)
+                return Packed(pushes=tuple(self._intake.pushes(passed_on, whole)), keys=(), too_large=())
         texts, marks = list[str](), list[bytes | None]()
         keys: list[bytes] = []
         oversized: list[Refusal] = []
-        for record in batch.records:
+        for record in records:
             if fitting := _fitting(record, writer.texts(record), oversized):
                 texts += fitting
                 # With the last one the record is delivered whole.
@@ -122,13 +125,6 @@ class IntakeDelivery:
 
 def _is_whole(push: Push, delivered: Delivered) -> bool:
     return delivered.count + len(delivered.refusals) == push.count
-
-
-def _marks(records: Sequence[Record]) -> Sequence[bytes | None]:
-    """What the only event of each record carries."""
-    if isinstance(records, Records):
-        return records.keys if records.remember else [None] * len(records)
-    return [record.key if record.remember else None for record in records]
 
 
 def _fitting(record: Record, texts: Sequence[str], oversized: list[Refusal]) -> list[str]:

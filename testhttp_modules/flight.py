@@ -64,23 +64,19 @@ class DeliveryError(Exception):
 
 
 class Flight(Generic[Prepared]):
-    """The batch that is on its way, of whichever stream.
-
-    Attributes:
-        tally: what the poll under way did.
-    """
+    """The batch that is on its way, of whichever stream."""
 
     def __init__(self, delivery: Delivery[Prepared]) -> None:
         self._delivery = delivery
         self._under_way: tuple[Batch, Departure] | None = None
         self._trouble: HttpkitError | None = None
-        self.tally = Tally()
+        self._tally = Tally()
 
     def begin_poll(self) -> Tally:
-        """Forget the poll before."""
+        """Forget the poll before; what is filled in while the new one lasts."""
         self._under_way = self._trouble = None
-        self.tally = Tally()
-        return self.tally
+        self._tally = Tally()
+        return self._tally
 
     def prepare(self, reading: Reading, batch: Batch) -> Prepared:
         """Make of a batch what is delivered.
@@ -131,6 +127,6 @@ class Flight(Generic[Prepared]):
         if self._under_way is None:
             return
         (batch, departure), self._under_way = self._under_way, None
-        self.tally.delivered += departure.end()
-        self.tally.dropped += batch.dropped
+        self._tally.delivered += departure.end()
+        self._tally.dropped += batch.dropped
         metrics.duplicates().inc(batch.repeats)
