@@ -1,7 +1,6 @@
 """Schemes that fetch a token first: OAuth 2.0 (RFC 6749) and a login request; tokens live in memory only."""
 
 import math
-import threading
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +16,7 @@ from httpkit.templates import render
 from httpkit.text import excerpt
 from httpkit.throttle import asks_for_later, told_wait
 from httpkit.times import moment_of
+from httpkit.turns import Lock
 from httpkit.values import JsonValue, Request, Response
 
 _MARGIN, _LONGEST_MARGIN = 0.1, 300.0
@@ -54,7 +54,7 @@ class TokenCredentials:
         self._clocks = clocks
         self._proof: _Proof | None = None
         # Held while a token is fetched: requests that run side by side wait for the one token.
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def flow(self, request: Request) -> Flow:
         """Yield the request for a token if one is needed, then the request itself."""
@@ -69,7 +69,7 @@ class TokenCredentials:
         yield from self._usable(refused=self._proof)
 
     def _usable(self, *, refused: _Proof | None) -> Generator[Request, Response, _Proof]:
-        with self._lock:
+        with self._lock.held():
             proof = self._proof
             if proof is None or proof is refused or self._clocks.monotonic() >= proof.renew_at:
                 request = self._source.request()

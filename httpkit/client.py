@@ -15,13 +15,12 @@ from httpkit.encoding import with_final_url
 from httpkit.errors import HttpkitError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.redaction import Redactor, named
 from httpkit.redirects import REDIRECTS, redirected
-from httpkit.stopping import Call, Caller, Stopped
 from httpkit.throttle import Pace, asks_for_later, told_wait
 from httpkit.transport import FailedExchangeError, Transport
+from httpkit.turns import Call, pause
 from httpkit.values import Request, Response
 
 MAX_REDIRECTS = 10
-_SENT_AFTER_SECONDS = 0.005
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,8 +65,6 @@ class Client:
         self._jitter = jitter
         self._pace = Pace(settings.requests_per_minute)
         self._transport = Transport(settings, clocks)
-        self._caller = Caller(self.stop)
-        self._is_waited_for = False
 
     def send(self, request: Request) -> Response:
         """Send a request and read its answer to the end, whatever its status.
@@ -85,18 +82,14 @@ class Client:
         """Start to send a request, and go on with something else meanwhile.
 
         Args:
-            request: or what makes it, in the thread that sends it.
+            request: or what makes it.
 
         Returns:
             What waits for the answer; it raises as `send` does.
         """
-        call = self._caller.begin(lambda: self._follow(request() if callable(request) else request))
-        if self._is_waited_for:
-            # Whoever computes on now only keeps the request from going out, since one thread computes at a time.
-            call.until_it_waits(_SENT_AFTER_SECONDS)
+        call = Call(lambda: self._follow(request() if callable(request) else request), self.stop)
 
         def answer() -> Response:
-            self._is_waited_for = not call.done
             with self._without_secrets():
                 return call.result(meanwhile=self._settings.meanwhile)
 
@@ -108,8 +101,7 @@ class Client:
         Raises:
             httpkit.stopping.Stopped: the stop event was set.
         """
-        if self.stop.wait(seconds):
-            raise Stopped
+        pause(seconds, self.stop)
 
     def sign_in(self) -> None:
         """Get the proof that a request would need, where one has to be fetched.
@@ -120,7 +112,7 @@ class Client:
         if self._proof:
             flow = self._proof.credentials.sign_in()
             with self._without_secrets():
-                self._caller.begin(lambda: self._run(flow)).result()
+                Call(lambda: self._run(flow), self.stop).result()
 
     @contextmanager
     def _without_secrets(self) -> Iterator[None]:
@@ -160,7 +152,6 @@ class Client:
     def close(self) -> None:
         """Close the connections; the client is not used afterwards."""
         self._transport.close()
-        self._caller.close()
 
     def _prove(self, request: Request) -> Response:
         """Run the flow of the scheme: each request that it yields is sent, the last answer is the result."""

@@ -6,14 +6,10 @@ nothing. The original name still goes into the Host header and the TLS handshake
 
 import socket
 import ssl
-import threading
 import time
-import weakref
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from http.client import HTTPException
 from ipaddress import ip_address
 from typing import Any
 
@@ -23,18 +19,17 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import HTTPResponse
 
-from httpkit.deadlines import Watchdog
 from httpkit.destinations import DestinationPolicy
 from httpkit.errors import SettingsError, UnavailableError
 from httpkit.files import unnamed_file
-from httpkit.stopping import tell_of_waiting
+from httpkit.sockets import PatientSocket, PatientTlsSocket
+from httpkit.turns import in_thread
 
 CONNECT_SECONDS = 10.0
 _POOL_SIZE = 16
-_GUARD = "testhttp_guard"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,13 +53,12 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
     Args:
         policy: which addresses those are; with a proxy it is the proxy that resolves the name, so only `check_url`
             of the policy can be applied.
-        longest_seconds: how long status line and headers may take from the end of the request on.
+        longest_seconds: how long an answer may take, from the end of the request to its own.
     """
 
     def __init__(self, policy: DestinationPolicy, tls: TlsSettings, *, longest_seconds: float) -> None:
         self._policy = policy
         self._longest_seconds = longest_seconds
-        self._watchdog = Watchdog()
         self._pools: dict[tuple[str, str], Any] = {}
         self._context = cache(lambda: tls_context(tls))
         if tls.ca_certificate or tls.client_certificate or tls.client_key:
@@ -77,7 +71,7 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools for direct connections."""
         super().init_poolmanager(*args, **kwargs)
-        http, https = _checked_pools(self._policy, self._context, self._longest_seconds, self._watchdog)
+        http, https = _checked_pools(self._policy, self._context, self._longest_seconds)
         self.poolmanager.pool_classes_by_scheme = {"http": http, "https": https}
 
     def get_connection_with_tls_context(
@@ -111,7 +105,7 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         # The user has chosen the proxy himself, so it may stand in a private network.
         policy = DestinationPolicy(allow_private_networks=True)
-        http, https = _checked_pools(policy, self._context, self._longest_seconds, self._watchdog)
+        http, https = _checked_pools(policy, self._context, self._longest_seconds)
         manager.pool_classes_by_scheme = {"http": http, "https": https}
         return manager
 
@@ -123,6 +117,7 @@ def tls_context(tls: TlsSettings) -> ssl.SSLContext:
         SettingsError: a certificate or key is not usable PEM text.
     """
     context = ssl.create_default_context(cafile=certifi.where())
+    context.sslsocket_class = PatientTlsSocket
     if tls.ca_certificate:
         try:
             context.load_verify_locations(cadata=tls.ca_certificate)
@@ -161,14 +156,19 @@ def _short(error: Exception) -> str:
 
 
 def _checked_pools(
-    policy: DestinationPolicy, context: Callable[[], ssl.SSLContext], longest_seconds: float, watchdog: Watchdog
+    policy: DestinationPolicy, context: Callable[[], ssl.SSLContext], longest_seconds: float
 ) -> tuple[type[HTTPConnectionPool], type[HTTPSConnectionPool]]:
     class CheckedHttpConnection(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             return _connect(self, policy)
 
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            _limit(self, longest_seconds)
+            super().request(*args, **kwargs)
+
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
-            return _guarded(self, super().getresponse, longest_seconds, watchdog)
+            _limit(self, longest_seconds)
+            return super().getresponse()
 
     class CheckedHttpsConnection(HTTPSConnection):
         def connect(self) -> None:
@@ -178,8 +178,13 @@ def _checked_pools(
         def _new_conn(self) -> socket.socket:
             return _connect(self, policy)
 
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            _limit(self, longest_seconds)
+            super().request(*args, **kwargs)
+
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
-            return _guarded(self, super().getresponse, longest_seconds, watchdog)
+            _limit(self, longest_seconds)
+            return super().getresponse()
 
     class CheckedHttpPool(HTTPConnectionPool):
         ConnectionCls = CheckedHttpConnection
@@ -190,66 +195,12 @@ def _checked_pools(
     return CheckedHttpPool, CheckedHttpsPool
 
 
-class _Guard:
-    """Breaks a connection when an exchange takes too long: the timeout of a socket starts anew with each byte."""
-
-    def __init__(self, connection: HTTPConnection, seconds: float, watchdog: Watchdog) -> None:
-        self._watchdog = watchdog
-        # The connection itself lets go of its socket when the server announces that it will close it. Weak, so that
-        # an error which keeps this object does not keep the socket open.
-        self._socket = weakref.ref(connection.sock)
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-        self._late = threading.Event()
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watch over a block for what is left of the time.
-
-        Raises:
-            TimeoutError: it was too long, also when the block took the broken connection for a regular end.
-        """
-        try:
-            with self._watchdog.watching(self._end, self._break):
-                yield
-        except (OSError, HTTPException, HTTPError):
-            self._check()
-            raise
-        self._check()
-
-    def _break(self) -> None:
-        self._late.set()
-        opened = self._socket()
-        if opened:
-            with suppress(OSError):  # it is gone already
-                socket.socket.shutdown(opened, socket.SHUT_RDWR)
-
-    def _check(self) -> None:
-        if self._late.is_set():
-            raise TimeoutError(f"the answer was still coming after {self._seconds:g} s") from None
-
-
-def _guarded(
-    connection: HTTPConnection, read_head: Callable[[], HTTPResponse], seconds: float, watchdog: Watchdog
-) -> HTTPResponse:
-    """Read the head of an answer within the time of the exchange; the rest of it is for the body."""
-    guard, response = _Guard(connection, seconds, watchdog), None
-    tell_of_waiting()
-    try:
-        with guard.watching():
-            response = read_head()
-    except TimeoutError:
-        if response:  # a head that was broken off looks complete to the library
-            response.close()
-        raise
-    setattr(response, _GUARD, guard)
-    return response
-
-
-def watched(answer: object) -> AbstractContextManager[None]:
-    """A context in which the time limit of an exchange goes on while its body is read."""
-    guard = getattr(answer, _GUARD, None)
-    return guard.watching() if isinstance(guard, _Guard) else nullcontext()
+def _limit(connection: HTTPConnection, seconds: float) -> None:
+    """Let what comes next on a connection take so long: the limit of a silence starts anew with each byte."""
+    # With TLS inside TLS the socket is behind another layer.
+    opened = getattr(connection.sock, "socket", connection.sock)
+    if isinstance(opened, (PatientSocket, PatientTlsSocket)):
+        opened.end, opened.longest = time.monotonic() + seconds, seconds
 
 
 def _connect(connection: HTTPConnection, policy: DestinationPolicy) -> socket.socket:
@@ -260,7 +211,7 @@ def _connect(connection: HTTPConnection, policy: DestinationPolicy) -> socket.so
         if problem:
             continue
         try:
-            return _opened(connection, socket.socket(family, kind, protocol), target)
+            return _opened(connection, PatientSocket(family, kind, protocol), target)
         except OSError as error:
             failure = error
     if isinstance(failure, TimeoutError):
@@ -272,7 +223,8 @@ def _connect(connection: HTTPConnection, policy: DestinationPolicy) -> socket.so
 
 def _resolved(connection: HTTPConnection) -> list[Any]:
     try:
-        return socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
+        # It cannot be told to wait, and may take longer than a stop has.
+        return in_thread(lambda: socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM))
     except (socket.gaierror, UnicodeError) as error:
         failure = error if isinstance(error, socket.gaierror) else socket.gaierror(socket.EAI_NONAME, str(error))
         raise NameResolutionError(connection.host, connection, failure) from error
@@ -282,8 +234,7 @@ def _opened(connection: HTTPConnection, opened: socket.socket, target: Any) -> s
     try:
         for option in connection.socket_options or ():
             opened.setsockopt(*option)
-        if isinstance(connection.timeout, (int, float)):
-            opened.settimeout(connection.timeout)
+        opened.settimeout(connection.timeout if isinstance(connection.timeout, (int, float)) else None)
         opened.connect(target)
     except OSError:
         opened.close()

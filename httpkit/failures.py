@@ -8,6 +8,7 @@ import requests
 import urllib3
 
 from httpkit.connections import CONNECT_SECONDS, inner_cause, never_opened
+from httpkit.sockets import ExchangeTooLongError
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -26,12 +27,19 @@ def explained(error: Exception, timeout_seconds: float) -> str:
         return f"no connection within {seconds:g} s; check the host, the port and the firewall"
     if isinstance(error, (TimeoutError, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)):
         # Ours says itself how long it was; those of the libraries speak of sockets.
-        what = str(error) if isinstance(error, TimeoutError) else f"no answer within {timeout_seconds:g} s"
+        what = _too_long(error) or f"no answer within {timeout_seconds:g} s"
         return f"{what}; ask for less, or raise timeout_seconds"
     if isinstance(error, requests.exceptions.ConnectionError):
         what = "could not connect" if never_opened(error) else "the connection broke"
         return f"{what} ({_last_words(error)}); check the host and the port"
     return f"the answer was cut or damaged ({_last_words(error)})"
+
+
+def _too_long(error: BaseException | None) -> ExchangeTooLongError | None:
+    """The error of the exchange inside those of the libraries."""
+    while error is not None and not isinstance(error, ExchangeTooLongError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _tls_remedy(cause: BaseException) -> str:

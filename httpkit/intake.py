@@ -14,7 +14,7 @@ from httpkit.documents import decode_json, encode_texts
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.records import check_status
 from httpkit.redaction import named
-from httpkit.stopping import Caller
+from httpkit.stopping import Threads
 from httpkit.text import excerpt
 from httpkit.values import JsonValue, Request, Response
 
@@ -123,7 +123,7 @@ class Intake:
         if batch_size < 1:
             raise SettingsError("batch_size", f"{batch_size} is too small; use 1 or more")
         self._client = client
-        self._compressing = Caller(client.stop)
+        self._compressing = Threads(client.stop)
         self._url = f"{url.rstrip('/')}/batch"
         self._key = key
         self._batch_size = batch_size

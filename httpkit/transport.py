@@ -1,19 +1,19 @@
 """One request and its answer over a connection: put together, sent, read to its end, within limits."""
 
-import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
 import urllib3
-from requests.cookies import extract_cookies_to_jar
+from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 
 from httpkit.client_settings import EXCHANGE_FACTOR, ClientSettings
 from httpkit.clocks import Clocks
 from httpkit.compression import opened
-from httpkit.connections import CONNECT_SECONDS, CheckedAdapter, never_opened, watched
+from httpkit.connections import CONNECT_SECONDS, CheckedAdapter, never_opened
 from httpkit.destinations import origin_of
 from httpkit.encoding import encoded_body
 from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
@@ -23,6 +23,9 @@ from httpkit.values import Request, Response
 
 _CHUNK_BYTES = 1024 * 1024
 _MEGABYTE = 1024 * 1024
+
+_jar = ContextVar[RequestsCookieJar]("jar")
+"""The cookies of a call."""
 
 
 class FailedExchangeError(Exception):
@@ -51,11 +54,10 @@ class Transport:
         self._session = _new_session(settings)
         self._headers = {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
         self._proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else {}
-        self._cookies = _Cookies()
 
     def forget_cookies(self) -> None:
-        """Forget the cookies of the exchanges of this thread."""
-        self._cookies.jar.clear()
+        """Forget the cookies of the exchanges of this call: several are under way, and none sees those of another."""
+        _jar.set(RequestsCookieJar())
 
     def close(self) -> None:
         """Close the connections."""
@@ -83,10 +85,9 @@ class Transport:
                 proxies=self._proxies,
             ) as answer:
                 if "set-cookie" in answer.headers:
-                    jar = self._cookies.jar
+                    jar = _jar.get(None)
                     extract_cookies_to_jar(jar, prepared, answer.raw)  # type: ignore[no-untyped-call]  # there
-                with watched(answer.raw):
-                    body = self._read(answer, request, start)
+                body = self._read(answer, request, start)
                 _check_head(answer, body)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
             raise FailedExchangeError(self._meaning(request, error), never_opened=never_opened(error)) from None
@@ -115,8 +116,8 @@ class Transport:
         prepared.prepare_content_length(prepared.body)
         if "@" in request.url:
             prepared.prepare_auth(None, request.url)
-        if len(self._cookies.jar):
-            prepared.prepare_cookies(self._cookies.jar)
+        if jar := _jar.get(None):
+            prepared.prepare_cookies(jar)
         return prepared
 
     def _read(self, answer: requests.Response, request: Request, start: float) -> bytes:
@@ -142,13 +143,6 @@ class Transport:
     def _meaning(self, request: Request, error: Exception) -> UnavailableError:
         sentence = f"{named(request)}: {explained(error, self._settings.timeout_seconds)}"
         return UnavailableError(sentence, reached=not never_opened(error))
-
-
-class _Cookies(threading.local):
-    """The cookies of the request under way in each thread: several may be, and none may clear those of another."""
-
-    def __init__(self) -> None:
-        self.jar = requests.cookies.RequestsCookieJar()
 
 
 class _PlainSession(requests.Session):

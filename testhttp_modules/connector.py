@@ -1,6 +1,5 @@
 """The connector: what an API shows goes into an intake, and is remembered once the intake has it."""
 
-import sys
 from hashlib import blake2b
 from typing import Any
 
@@ -26,9 +25,6 @@ from testhttp_modules.polling import (
 from testhttp_modules.reading import announce, readings_of
 from testhttp_modules.rounds import Host, poll_all
 from testhttp_modules.translation import intake_of
-
-_SWITCH_SECONDS = 0.0002
-"""How long a thread may hold the interpreter while others wait: one that computes must not keep sockets waiting."""
 
 
 class TesthttpConnector(Connector):
@@ -63,7 +59,6 @@ class TesthttpConnector(Connector):
         return {**super().liveness_context(), **self.module.redactor.clean_value(self.health.context())}
 
     def _execute_checked(self) -> None:
-        sys.setswitchinterval(_SWITCH_SECONDS)
         mask_logging(self.module.redactor)
         check_configuration("module_configuration", lambda: self.module.configuration)
         check_configuration("connector_configuration", lambda: self.configuration)

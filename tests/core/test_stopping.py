@@ -10,7 +10,7 @@ import pytest
 from httpkit.client import Client
 from httpkit.freshness import SeenKeys
 from httpkit.intake import Intake
-from httpkit.stopping import Caller, Stopped, run_until_stopped, tell_of_waiting
+from httpkit.stopping import Stopped, run_until_stopped
 from httpkit.values import Position
 from tests.core.clients import get as sent
 from tests.core.clients import local_settings
@@ -72,24 +72,6 @@ def test_whoever_waits_for_an_answer_can_do_something_meanwhile(api: FakeApi) ->
 
     assert Client(local_settings(meanwhile=meanwhile)).send(sent(api.url)).ok
     assert set(threads) == {threading.get_ident()}
-
-
-def test_a_call_tells_when_it_only_waits() -> None:
-    stop, answer = threading.Event(), threading.Event()
-
-    def call() -> None:
-        tell_of_waiting()
-        answer.wait()
-
-    begun = Caller(stop).begin(call)
-    begun.until_it_waits(60)
-    assert not begun.done
-    answer.set()
-    begun.result()
-
-    silent = Caller(stop).begin(answer.wait)
-    silent.until_it_waits(60)
-    assert silent.done
 
 
 def test_after_a_stop_nothing_is_sent(api: FakeApi) -> None:

@@ -1,0 +1,225 @@
+"""Calls that take turns in one thread: while one waits for a server, its caller and the other calls go on.
+
+A thread for each would do the same, but one thread computes at a time, and a sixth of all processor time went into
+handing that right to and fro. So each call is a greenlet, which runs until it would have to wait (`wait_for`). It goes
+on when it can and whoever began it waits for a call, or looks whether one is done.
+"""
+
+import math
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from httpkit.stopping import Stopped
+
+Result = TypeVar("Result")
+
+READABLE, WRITABLE = select.POLLIN, select.POLLOUT
+_LOOK_SECONDS = 0.05
+_TRY_SECONDS = 0.005
+
+
+class Call(Generic[Result]):
+    """A call that takes turns with its caller; it has the first turn at once, unless `stop` is set.
+
+    It is waited for in the thread that began it. One that nobody holds any more is given up.
+
+    Args:
+        call: what to do.
+        stop: gives it up.
+    """
+
+    def __init__(self, call: Callable[[], Result], stop: threading.Event) -> None:
+        self._stop = stop
+        self._outcome = _Outcome[Result]()
+        self._turn = _Turn(self._outcome.take)
+        self._turn.gr_context = copy_context()
+        if not stop.is_set():
+            self._turn.switch(call)
+
+    def __del__(self) -> None:
+        if self._turn in _here.waiting:
+            self._turn.throw(GreenletExit)
+
+    @property
+    def done(self) -> bool:
+        """Has the call ended? It is given a turn, if it can go on."""
+        if not self._outcome.ended:
+            _give_turns(0.0)
+        return self._outcome.ended
+
+    def result(self, *, meanwhile: Callable[[], None] = lambda: None) -> Result:
+        """Wait for the end of the call.
+
+        Args:
+            meanwhile: called again and again while the end is waited for.
+
+        Raises:
+            Stopped: `stop` was set before the call ended.
+        """
+        outcome, looked = self._outcome, time.monotonic()
+        while not outcome.ended:
+            if self._stop.is_set():
+                raise Stopped
+            assert self._turn in _here.waiting, "a call is waited for in the thread that began it, and not by itself"
+            _give_turns(_LOOK_SECONDS)
+            if not outcome.ended and (now := time.monotonic()) - looked >= _LOOK_SECONDS:
+                looked = now
+                meanwhile()
+        return outcome.given()
+
+
+def wait_for(fileno: int, events: int, until: float) -> None:
+    """Let the others go on until a file is ready, or until a moment on the monotonic clock has come.
+
+    Args:
+        events: READABLE or WRITABLE.
+    """
+    _wait(_Wait(until, fileno, events))
+
+
+def pause(seconds: float, stop: threading.Event) -> None:
+    """Let the others go on for a while.
+
+    Raises:
+        Stopped: `stop` was set meanwhile; inside a call its `result` raises it.
+    """
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not stop.is_set():
+        _wait(_Wait(time.monotonic() + min(left, _LOOK_SECONDS)))
+    if stop.is_set():
+        raise Stopped
+
+
+def in_thread(call: Callable[[], Result]) -> Result:
+    """Do in a thread what blocks and cannot be told to wait, such as to look up a name; the others go on meanwhile."""
+    outcome = _Outcome[Result]()
+    reading, writing = os.pipe()
+
+    def work() -> None:
+        try:
+            outcome.take(call)
+        finally:
+            os.close(writing)
+
+    try:
+        threading.Thread(target=work, name="httpkit-call", daemon=True).start()
+        while not outcome.ended:
+            wait_for(reading, READABLE, math.inf)
+    finally:
+        os.close(reading)
+    return outcome.given()
+
+
+class Lock:
+    """A lock that a call can hold while it waits: the calls of all threads that want it wait for their turn."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold it for as long as a block lasts."""
+        while not self._lock.acquire(blocking=False):
+            _wait(_Wait(time.monotonic() + _TRY_SECONDS))
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
+class _Outcome(Generic[Result]):
+    """What came of a call."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._results: list[Result] = []
+        self._error: BaseException | None = None
+
+    def take(self, call: Callable[[], Result]) -> None:
+        """Do the call."""
+        try:
+            self._results.append(call())
+        except BaseException as error:  # noqa: BLE001  (handed to whoever waits, which raises it)
+            self._error = error
+        finally:
+            self.ended = True
+
+    def given(self) -> Result:
+        """The result, or the error, of a call that has ended."""
+        if self._error:
+            raise self._error
+        return self._results[0]
+
+
+class _Turn(greenlet):  # type: ignore[misc]  # it has no types
+    """What runs a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """What is waited for: a file, or only a moment."""
+
+    until: float
+    fileno: int = -1
+    events: int = 0
+
+
+class _Here(threading.local):
+    """The calls of this thread that wait."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[greenlet, _Wait] = {}
+
+
+_here = _Here()
+
+
+def _wait(wait: _Wait) -> None:
+    turn = getcurrent()
+    if not isinstance(turn, _Turn):
+        while not _give_turns(math.inf, wait):
+            pass
+        return
+    _here.waiting[turn] = wait
+    try:
+        assert turn.parent is not None, "only the first greenlet of a thread has none"
+        turn.parent.switch()
+    finally:
+        _here.waiting.pop(turn, None)
+
+
+def _give_turns(seconds: float, own: _Wait | None = None) -> bool:
+    """Let all calls go on that can; wait for the first of them for at most so many seconds.
+
+    Args:
+        own: what is waited for besides; is it over?
+    """
+    waiting = dict(_here.waiting)
+    over = _over([*waiting.values(), own] if own else list(waiting.values()), seconds)
+    for turn, wait in waiting.items():
+        if wait in over and _here.waiting.get(turn) is wait:
+            turn.parent = getcurrent()
+            turn.switch()
+    return own in over
+
+
+def _over(waits: Sequence[_Wait], seconds: float) -> Sequence[_Wait]:
+    """Those of the waits that are over; the first of them is waited for."""
+    files = select.poll()
+    for wait in waits:
+        if wait.fileno >= 0:
+            files.register(wait.fileno, wait.events)
+    now = time.monotonic()
+    left = min([seconds, *(wait.until - now for wait in waits)])
+    ready = {fileno for fileno, _ in files.poll(None if math.isinf(left) else math.ceil(max(0.0, left) * 1000))}
+    now = time.monotonic()
+    return [wait for wait in waits if wait.fileno in ready or wait.until <= now]
