@@ -13,13 +13,14 @@ class UnreadRecords(Sequence[JsonValue]):
     """The records that were cut from a page, before anything in them was read; each is decoded when it is asked for.
 
     Attributes:
+        body: the page.
         slices: the JSON values as the API wrote them.
     """
 
-    __slots__ = ("slices",)
+    __slots__ = ("body", "slices")
 
-    def __init__(self, slices: Sequence[msgspec.Raw]) -> None:
-        self.slices = slices
+    def __init__(self, body: bytes, slices: Sequence[msgspec.Raw]) -> None:
+        self.body, self.slices = body, slices
 
     def __len__(self) -> int:
         return len(self.slices)
@@ -32,7 +33,7 @@ class UnreadRecords(Sequence[JsonValue]):
 
     def __getitem__(self, place: int | slice) -> JsonValue:
         if isinstance(place, slice):
-            return UnreadRecords(self.slices[place])
+            return [decoded_record(bytes(one)) for one in self.slices[place]]
         return decoded_record(bytes(self.slices[place]))
 
 

@@ -71,11 +71,11 @@ def is_absent(identity: JsonValue) -> bool:
     return identity is None or identity == ""
 
 
-def are_absent(identities: Sequence[JsonValue]) -> list[bool]:
-    """`is_absent` for each of many."""
-    if _SCALARS.issuperset(map(type, identities)):
-        return [identity == "" for identity in identities]
-    return [is_absent(identity) for identity in identities]
+def are_present(identities: Sequence[JsonValue]) -> list[bool]:
+    """Not `is_absent`, for each of many."""
+    if _SCALARS.issuperset(map(type, identities)) and "" not in identities:
+        return [True] * len(identities)
+    return [not is_absent(identity) for identity in identities]
 
 
 class SeenKeys:

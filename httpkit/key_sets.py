@@ -39,8 +39,11 @@ class KeySet:
 
     def holds(self, keys: Sequence[bytes]) -> list[bool]:
         """For each of some keys, is it there?"""
+        numbers, stored = _spread(keys)
+        if not any(self._perhaps(numbers, stored)):
+            return [False] * len(keys)
         buckets = self._buckets
-        return [_place(buckets[number >> _SPARE_BITS], stored) >= 0 for number, stored in _spread(keys)]
+        return [_place(buckets[number], one) >= 0 for number, one in zip(numbers, stored, strict=True)]
 
     def add(self, keys: Sequence[bytes]) -> None:
         """Add keys; those that are there already change nothing."""
@@ -48,24 +51,35 @@ class KeySet:
 
     def take(self, keys: Sequence[bytes]) -> list[bool]:
         """Add keys; for each, was it there, or earlier among them?"""
-        buckets, held = self._buckets, []
-        for number, stored in _spread(keys):
-            bucket = buckets[number >> _SPARE_BITS]
-            place = bucket.find(stored)
-            # Most keys are new; a call for each would double the time.
-            is_new = place < 0 or (place % _STORED_BYTES > 0 and _place(bucket, stored) < 0)
+        numbers, stored = _spread(keys)
+        # Most often all are new.
+        if len(set(stored)) == len(stored) and not any(self._perhaps(numbers, stored)):
+            self._append(numbers, stored)
+            return [False] * len(keys)
+        buckets, held = self._buckets, list[bool]()
+        for number, one in zip(numbers, stored, strict=True):
+            bucket = buckets[number]
+            is_new = _place(bucket, one) < 0
             if is_new:
-                buckets[number >> _SPARE_BITS] = bucket + stored
+                buckets[number] = bucket + one
             held.append(not is_new)
         self._count += held.count(False)
         return held
 
     def add_new(self, keys: Sequence[bytes]) -> None:
         """Add keys that are known not to be there, each of them once."""
+        self._append(*_spread(keys))
+
+    def _perhaps(self, numbers: Sequence[int], stored: Sequence[bytes]) -> Iterator[bool]:
+        """For each key, may it be there? Without a call of ours for each, which would double the time."""
+        places = map(bytes.find, map(self._buckets.__getitem__, numbers), stored)
+        return map((-1).__ne__, places)
+
+    def _append(self, numbers: Sequence[int], stored: Sequence[bytes]) -> None:
         buckets = self._buckets
-        for number, stored in _spread(keys):
-            buckets[number >> _SPARE_BITS] += stored
-        self._count += len(keys)
+        for number, one in zip(numbers, stored, strict=True):
+            buckets[number] += one
+        self._count += len(stored)
 
     def discard(self, key: bytes) -> bool:
         """Remove a key; was it there?"""
@@ -93,10 +107,10 @@ def _number(key: bytes) -> int:
     return int.from_bytes(key[14:], sys.byteorder) >> _SPARE_BITS
 
 
-def _spread(keys: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Of each key the last two bytes, whose upper bits choose its bucket, as a number, and what lies in it."""
+def _spread(keys: Sequence[bytes]) -> tuple[Sequence[int], Sequence[bytes]]:
+    """For each key the number of its bucket, and what lies in it."""
     ends = memoryview(b"".join(keys)).cast("H")[7::8].tolist() if keys else []
-    return zip(ends, [key[_STORED] for key in keys], strict=True)
+    return [end >> _SPARE_BITS for end in ends], [key[_STORED] for key in keys]
 
 
 def _place(bucket: bytes, stored: bytes) -> int:

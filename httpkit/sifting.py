@@ -7,7 +7,7 @@ from itertools import compress
 
 from httpkit.columns import Records, SlicedRecords
 from httpkit.errors import SettingsError, UnexpectedShapeError
-from httpkit.freshness import SeenKeys, are_absent, key_of_record, keys_of_identities
+from httpkit.freshness import SeenKeys, are_present, key_of_record, keys_of_identities
 from httpkit.paths import Path, compile_path
 from httpkit.times import event_moments
 from httpkit.values import JsonValue, OpenWindow, Position, SlicedRecord, value_of
@@ -95,7 +95,7 @@ class Sieve:
             numbers: for each record, by which of the record paths it was found.
         """
         identities = self._identities(items)
-        identified = [not absent for absent in are_absent(identities)]
+        identified = are_present(identities)
         keys = keys_of_identities(identities)
         if not all(identified):
             for place, has_own in enumerate(identified):
@@ -130,12 +130,13 @@ class Sieve:
         """
         dropped = 0
         if self.notes_all:
-            new = [not known for known in seen.show_and_give(look.keys)]
+            known = seen.show_and_give(look.keys)
         else:
-            new, dropped = self._picked(look, seen, window)
+            known, dropped = self._picked(look, seen, window)
         fresh = Records(look.keys, look.items, look.numbers, remember=self._settings.deduplicate)
         moments = look.moments
-        if not all(new):
+        if any(known):
+            new = [not one for one in known]
             fresh, moments = fresh.only(new), list(compress(moments, new))
         return Sifted(
             fresh=fresh,
@@ -146,8 +147,8 @@ class Sieve:
         )
 
     def _picked(self, look: Look, seen: SeenKeys, window: OpenWindow) -> tuple[list[bool], int]:
-        """Record by record: is it new and wanted? And how many of the new ones does a setting leave out?"""
-        picked: list[bool] = []
+        """Record by record: is it known, or not wanted? And how many of the new ones does a setting leave out?"""
+        left_out: list[bool] = []
         on_page: set[bytes] = set()
         dropped, remember = 0, self._settings.deduplicate
         known = seen.show(look.keys) if remember else [False] * len(look.keys)
@@ -155,12 +156,12 @@ class Sieve:
             new = not (repeated or (remember and key in on_page))
             wanted = new and not (self._outside(moment, window) or (self._drops and self._drops(value_of(item))))
             dropped += new and not wanted
-            picked.append(wanted)
+            left_out.append(not wanted)
             if wanted:
                 on_page.add(key)
         if remember:
             seen.give(on_page)
-        return picked, dropped
+        return left_out, dropped
 
     def _identities(self, items: Sequence[Item]) -> Sequence[JsonValue]:
         find = self._id

@@ -59,9 +59,10 @@ class Slicer:
         read = {way[0]: Any for way in (self._id, self._time) if way}
         head, self._attributes = _struct_of("Head", {**dict.fromkeys(added, msgspec.Raw), **read})
         self._added = [self._attributes[name] for name in added]
-        self._page = _page_part(self._way, [_names(path) for path in in_answer if path and is_plain_name(path)])
+        others = [_names(path) for path in in_answer if path and is_plain_name(path)]
+        self._page, self._heads = _page_part(self._way, others, msgspec.Raw), _page_part(self._way, [], head)
         self._page_of = msgspec.json.Decoder(self._page.type).decode
-        self._head_of = msgspec.json.Decoder(head).decode
+        self._heads_of = msgspec.json.Decoder(self._heads.type).decode
 
     def cut(self, body: bytes) -> Slices | None:
         """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line."""
@@ -71,13 +72,13 @@ class Slicer:
             slices, content = self._page.taken(self._page_of(body))
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
-        return Slices(content=content, records=UnreadRecords(slices))
+        return Slices(content=content, records=UnreadRecords(body, slices))
 
     def read(self, records: UnreadRecords) -> SlicedRecords | None:
         """Read in the records of a page what has to be known of each; None when the page has to be decoded."""
         try:
             # A second look at the same bytes costs a quarter of building all that is in them.
-            heads = list(map(self._head_of, records.slices))
+            heads, _ = self._heads.taken(self._heads_of(records.body))
             # Strings that are not decoded are not checked for being UTF-8 either, but here.
             texts = [str(text, "utf-8") for text in records.slices]
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -136,18 +137,22 @@ class _PagePart:
 
     Attributes:
         type: what msgspec decodes.
-        taken: from what was decoded the texts of the records, and the content without them.
+        taken: from what was decoded the records, and the content without them.
     """
 
     type: Any
-    taken: Callable[[Any], tuple[Sequence[msgspec.Raw], JsonValue]]
+    taken: Callable[[Any], tuple[Sequence[Any], JsonValue]]
 
 
-def _page_part(way: Sequence[str], others: Sequence[Sequence[str]]) -> _PagePart:
-    """The level of a page at which the records are reached by `way`; of the rest only `others` is decoded."""
+def _page_part(way: Sequence[str], others: Sequence[Sequence[str]], record: type) -> _PagePart:
+    """The level of a page at which the records are reached by `way`; of the rest only `others` is decoded.
+
+    Args:
+        record: what each record is decoded to.
+    """
     if not way:
-        return _PagePart(type=list[msgspec.Raw], taken=lambda texts: (texts, []))
-    inner = _page_part(way[1:], [other[1:] for other in others if other[0] == way[0]])
+        return _PagePart(type=list[record], taken=lambda records: (records, []))  # type: ignore[valid-type]  # at run time
+    inner = _page_part(way[1:], [other[1:] for other in others if other[0] == way[0]], record)
     kept = {other[0]: Any for other in others if other[0] != way[0]}
     struct, attributes = _struct_of("Page", kept)
     records = [("records", inner.type)]
@@ -156,9 +161,12 @@ def _page_part(way: Sequence[str], others: Sequence[Sequence[str]]) -> _PagePart
     )
 
     def taken(decoded: Any) -> tuple[Sequence[msgspec.Raw], JsonValue]:
-        texts, content = inner.taken(decoded.records)
+        found_records, content = inner.taken(decoded.records)
         found = {name: getattr(decoded, attribute) for name, attribute in attributes.items()}
-        return texts, {way[0]: content, **{name: one for name, one in found.items() if one is not msgspec.UNSET}}
+        return found_records, {
+            way[0]: content,
+            **{name: one for name, one in found.items() if one is not msgspec.UNSET},
+        }
 
     return _PagePart(type=page, taken=taken)
 

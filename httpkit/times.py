@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
+from operator import attrgetter, is_
 from typing import cast
 
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?$")
@@ -76,7 +78,7 @@ def event_moments(values: Sequence[object], form: str) -> Sequence[datetime | No
         # All at once, where all have that form.
         with suppress(TypeError, ValueError):
             moments = list(map(datetime.fromisoformat, cast(Sequence[str], values)))
-            if all(moment.tzinfo is UTC for moment in moments):
+            if all(map(is_, map(attrgetter("tzinfo"), moments), repeat(UTC))):
                 return moments
     return [event_moment(value, form) for value in values]
 
