@@ -13,11 +13,14 @@ A message is one sentence for the person who configured the source: what happene
 
 
 class HttpkitError(Exception):
-    """Any failure that httpkit reports."""
+    """Any failure that httpkit reports.
+
+    Its message can be written as UTF-8: an answer may hold half of a character, and a state or a log cannot.
+    """
 
     def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = message.encode("utf-8", "backslashreplace").decode()
+        super().__init__(self.message)
 
 
 class SettingsError(HttpkitError):

@@ -1,6 +1,8 @@
 """Windows that cannot be read: halved, written down as gaps, and tried again, while newer data goes on."""
 
+from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from httpkit.windows import MOST_GAPS, Windows, WindowSettings
 from tests.core.clients import local_client
 from tests.core.clocks import Clock
 from tests.core.recorders import START, Log, Recorder, moment_of, poisoned, recorder_of, too_large
+from tests.core.remembering import open_memory
 from tests.fake_api import Answer, Asked, FakeApi
 
 
@@ -75,6 +78,21 @@ def test_a_second_that_cannot_be_read_becomes_a_gap_and_newer_data_goes_on(log: 
     assert "500" in gap.reason
     assert recorder.delivered == [number for number in range(120) if number != 50]
     assert recorder.position.watermark == START + timedelta(hours=2)
+
+
+def test_the_reason_of_a_gap_can_be_remembered_whatever_the_api_wrote(
+    log: Log, recorder: Recorder, tmp_path: Path
+) -> None:
+    """Half of a character has no place in a file of UTF-8; what shows the answer shows its escape."""
+    odd = Answer(body=rb'{"error \ud83d": 1}', headers={"Content-Type": "application/json"})
+    log.refuses = lambda since, until: odd if since <= moment_of(50) <= until else None
+    recorder.poll(60)
+
+    with closing(open_memory(tmp_path)) as memory:
+        memory.remember([], recorder.position)
+    with closing(open_memory(tmp_path)) as memory:
+        (gap,) = memory.position.gaps
+    assert r"an object with error \ud83d" in gap.reason
 
 
 def test_a_gap_is_tried_again_later_and_closed_once_it_can_be_read(log: Log, recorder: Recorder, clock: Clock) -> None:
