@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from hashlib import blake2b
 
+from httpkit.times import http_date
 from httpkit.values import Position, Request, Response, Validators
 
 _NOT_MODIFIED = 304
@@ -57,17 +57,9 @@ class Conditions:
 
 def _is_over(last_modified: str, response: Response) -> bool:
     """Is the second of the last change over? Otherwise there may be another change in it, which nobody would see."""
-    changed = _moment(last_modified)
-    asked = _moment(response.headers.get("date", "")) or response.received_at
+    changed = http_date(last_modified)
+    asked = http_date(response.headers.get("date", "")) or response.received_at
     return changed is not None and asked - changed >= _CLOCK_TICK
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
 
 
 def _sendable(headers: Mapping[str, str], name: str) -> str:

@@ -8,9 +8,9 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
+from httpkit.times import http_date
 from httpkit.values import Request, Response
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -86,7 +86,7 @@ def told_wait(response: Response) -> float | None:
     if response.ok or (response.status not in _THROTTLED and "retry-after" not in response.headers):
         return None
     headers = response.headers
-    here = _http_date(headers.get("date", "")) or response.received_at
+    here = http_date(headers.get("date", "")) or response.received_at
     waits = [_retry_after(headers.get("retry-after", ""), here)]
     if waits == [None]:
         waits = [_reset(headers.get(name, ""), here) for name in _RESET_HEADERS]
@@ -121,7 +121,7 @@ def rate_limit_of(response: Response) -> RateLimit | None:
     if remaining is None:
         return None
     limits = [_leading_number(headers.get(name, "")) for name in _LIMIT_HEADERS]
-    resets = [_reset(headers.get(name, ""), _http_date(headers.get("date", "")) or now) for name in _RESET_HEADERS]
+    resets = [_reset(headers.get(name, ""), http_date(headers.get("date", "")) or now) for name in _RESET_HEADERS]
     most = next((int(limit) for limit in limits if limit is not None), None)
     reset = next((wait for wait in [*resets, _first_number(_RATELIMIT_RESET, fields)] if wait is not None), None)
     return RateLimit(remaining=int(remaining), most=most, reset=reset)
@@ -155,7 +155,7 @@ def _retry_after(text: str, now: datetime) -> float | None:
     number = _number(text)
     if number is not None:
         return max(0.0, number)
-    moment = _http_date(text)
+    moment = http_date(text)
     return None if moment is None else max(0.0, (moment - now).total_seconds())
 
 
@@ -169,14 +169,6 @@ def _reset(text: str, now: datetime) -> float | None:
     if number >= _EPOCH_SECONDS:
         number -= now.timestamp()
     return max(0.0, number)
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _nothing_remains(headers: Mapping[str, str]) -> bool:

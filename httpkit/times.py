@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from itertools import repeat
 from operator import attrgetter, is_
 from typing import cast
@@ -38,6 +39,15 @@ def moment_text(moment: datetime, pattern: str) -> str | int:
     """
     moment = moment.astimezone(UTC)
     return _FORMS[pattern](moment) if pattern in _FORMS else moment.strftime(pattern)
+
+
+def http_date(text: str) -> datetime | None:
+    """The moment in a header of HTTP, None when it holds none: a server may send anything."""
+    try:
+        moment = parsedate_to_datetime(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def moment_of(text: str) -> datetime | None:

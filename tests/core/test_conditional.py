@@ -163,8 +163,10 @@ def test_a_condition_of_the_user_stays_alone(api: FakeApi, client: Client) -> No
         (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), False),
         (LONG_AGO, True),
         ("yesterday", False),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999", False),
+        ("Mon, 01 Jan 2024 00:00:00 -0000", True),
     ],
-    ids=["not over", "over", "no date"],
+    ids=["not over", "over", "no date", "no zone on earth", "no zone told"],
 )
 def test_the_last_change_counts_only_once_its_second_is_over(
     api: FakeApi, client: Client, feed: Feed, last_modified: str, counts: bool
