@@ -142,7 +142,8 @@ class Client:
             self._settings.destinations.check_url(target)
             with_final_url(replace(request, url=target, params={}))
         except (ValueError, SettingsError) as error:
-            raise UnexpectedShapeError(f"{named(request)}: redirects to an address that is refused: {error}") from None
+            why = error.message if isinstance(error, SettingsError) else "it is not a URL"
+            raise UnexpectedShapeError(f"{named(request)}: redirects to an address that is refused: {why}") from None
         return target
 
     def clean(self, text: str) -> str:

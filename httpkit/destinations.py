@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib3.util import parse_url
 
 from httpkit.errors import SettingsError
+from httpkit.redaction import without_query
 
 _KNOWN_ORIGINS = 64
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -72,17 +73,19 @@ def origin_of(url: str) -> Origin:
     Raises:
         SettingsError: the URL has no host, another scheme, or an impossible port.
     """
+    shown = repr(without_query(url))
     try:
         # The parser that the connection uses too, so that both see the same host; it gives names in their IDNA form.
-        port = urlsplit(url).port  # says better what is wrong with a port
         parts = parse_url(url)
-        scheme, host = (parts.scheme or "").lower(), (parts.host or "").strip("[]")
-    except ValueError as error:
-        raise SettingsError("url", f"{url!r} is not a URL ({error}); write it as https://host/path") from None
+        scheme, host, port = (parts.scheme or "").lower(), (parts.host or "").strip("[]"), urlsplit(url).port
+    except ValueError:  # whose text shows all of the URL
+        raise SettingsError(
+            "url", f"{shown} is not a URL; write it as https://host/path or https://host:port/path"
+        ) from None
     if scheme not in _DEFAULT_PORTS:
-        raise SettingsError("url", f"{url!r} must start with https:// or http://")
+        raise SettingsError("url", f"{shown} must start with https:// or http://")
     if not host:
-        raise SettingsError("url", f"{url!r} names no host; write it as https://host/path")
+        raise SettingsError("url", f"{shown} names no host; write it as https://host/path")
     return Origin(scheme=scheme, host=host.lower(), port=port or _DEFAULT_PORTS[scheme])
 
 

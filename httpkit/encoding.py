@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import requests
 
 from httpkit.errors import SettingsError
+from httpkit.redaction import without_query
 from httpkit.values import JsonValue, Parameters, Request
 
 _KNOWN_URLS = 64
@@ -29,8 +30,10 @@ def with_final_url(request: Request) -> Request:
             else:
                 # As the library joins them, but ten times as fast; each page has an address of its own.
                 url = f"{url}{'&' if '?' in url else '?'}{urlencode(pairs)}"
-    except (requests.exceptions.RequestException, ValueError) as error:
-        raise SettingsError("url", f"{request.url!r} cannot be sent: {error}") from None
+    except (requests.exceptions.RequestException, ValueError) as error:  # whose text may show all of the URL
+        is_half = isinstance(error, UnicodeEncodeError)
+        reason = "it has half of a character (a lone surrogate)" if is_half else "its host is no valid name"
+        raise SettingsError("url", f"{without_query(request.url)!r} cannot be sent: {reason}") from None
     return replace(request, url=url, params={}) if request.params or url != request.url else request
 
 

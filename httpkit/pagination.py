@@ -162,7 +162,8 @@ class Paging:
         if isinstance(total, str) and total.isdecimal():
             total = int(total)
         if isinstance(total, bool) or not isinstance(total, (int, float)):
-            raise UnexpectedShapeError(f"total_path finds {total!r}, not a number; correct or empty it")
+            kind = type(total).__name__
+            raise UnexpectedShapeError(f"total_path finds {kind}, not a number; correct or empty it")
         return int(total)
 
 

@@ -110,7 +110,8 @@ def _by_next_url(settings: PagingSettings) -> Following:
         if is_nothing(target):
             return None
         if not isinstance(target, str):
-            raise UnexpectedShapeError(f"next_path {settings.next_path!r} finds {target!r}, not a URL; correct it")
+            kind = type(target).__name__
+            raise UnexpectedShapeError(f"next_path {settings.next_path!r} finds {kind}, not a URL; correct it")
         return resolved(page, target)
 
     return following

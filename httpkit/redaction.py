@@ -168,8 +168,17 @@ def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def without_query(url: str) -> str:
-    """The URL without user, password, query and fragment, since each of those can hold a secret."""
-    parts = urlsplit(url)
+    """The URL without user, password, query and fragment, since each of those can hold a secret.
+
+    What is no URL cannot be taken apart, so nothing is shown of it where there may be a password in it.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # there is none where a password that was not escaped is taken for one
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.netloc:
+        return MASK if "@" in url else re.split("[?#]", url, maxsplit=1)[0]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

@@ -15,7 +15,7 @@ from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.connections import TlsSettings
 from httpkit.destinations import DestinationPolicy, origin_of
 from httpkit.errors import SettingsError
-from httpkit.redaction import Redactor, request_secrets
+from httpkit.redaction import Redactor, request_secrets, without_query
 from httpkit.throttle import RetryPolicy
 from testhttp_modules import metrics
 from testhttp_modules.models import TesthttpModuleConfiguration
@@ -51,7 +51,8 @@ def absolute_url(account: TesthttpModuleConfiguration, url: str) -> str:
         origin_of(url)
         return url
     if not account.base_url:
-        raise SettingsError("url", f"{url!r} must start with https:// or http://, or be relative to a base_url")
+        shown = without_query(url)
+        raise SettingsError("url", f"{shown!r} must start with https:// or http://, or be relative to a base_url")
     base = base_url(account)
     separator = "" if url.startswith("?") or not url else "/"
     return f"{base.rstrip('/')}{separator}{url.lstrip('/')}"

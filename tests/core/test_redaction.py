@@ -94,5 +94,19 @@ def test_names_of_secrets_are_known(name: str, secret: bool) -> None:
     assert (shown_headers({name: "value"})[name] == MASK) is secret
 
 
-def test_a_url_is_shown_without_what_may_be_secret() -> None:
-    assert without_query("https://user:pw@api.example.com:8443/a?key=1#f") == "https://api.example.com:8443/a"
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:pw@api.example.com:8443/a?key=1#f", "https://api.example.com:8443/a"),
+        ("https://api.example.com/users/a@b.example?key=1", "https://api.example.com/users/a@b.example"),
+        ("items?key=1", "items"),
+        ("http://[half/a?key=1", "http://[half/a"),
+        ("http://api.example.com:99999/a#key", "http://api.example.com:99999/a"),
+        ("http://user:p/w@api.example.com/", MASK),
+        ("http://user:p?w@api.example.com/", MASK),
+        ("http://user:pw@[half/", MASK),
+        ("user:pw@api.example.com/", MASK),
+    ],
+)
+def test_a_url_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert without_query(url) == shown

@@ -11,7 +11,7 @@ from httpkit.destinations import DestinationPolicy
 from httpkit.errors import SettingsError, UnexpectedShapeError
 from httpkit.values import Request, Response
 from tests.core.clients import get, local_client
-from tests.core.polls import in_turn
+from tests.core.polls import in_turn, read
 from tests.fake_api import Answer, Asked, FakeApi
 
 
@@ -261,6 +261,31 @@ def test_a_location_that_cannot_be_followed_is_the_fault_of_the_server(
 
     with pytest.raises(UnexpectedShapeError, match="redirects to an address that is refused"):
         client.send(get(api.url))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://*.example.com/more?sig=hidden",
+        "http://user:hidden@*.example.com/more",
+        "http://user:hidden@h:99999/more?sig=hidden",
+        "http://user:hidden@[half/more",
+        "http://user:hid/hidden@h/more",
+        "ftp://user:hidden@h/more?sig=hidden",
+    ],
+)
+def test_what_an_address_of_the_server_may_hold_is_not_in_the_error(
+    api: FakeApi, client: Client, address: str
+) -> None:
+    """It is signed, or has a password, more often than not; nobody has announced those as secrets."""
+    api.handler = by_path({"/old": to(address), "/page": Answer(json={"items": [{"id": 1}], "next": address})})
+
+    with pytest.raises(UnexpectedShapeError) as redirect:
+        client.send(get(f"{api.url}/old"))
+    with pytest.raises(UnexpectedShapeError) as following:
+        read(api, client, path="/page", pagination="next_url", next_path="next")
+
+    assert "hidden" not in f"{redirect.value.message} {following.value.message}"
 
 
 def test_an_address_of_the_user_that_is_refused_is_a_setting(client: Client) -> None:

@@ -33,7 +33,7 @@ def _filled(value: Any, url: str) -> Any:
         ({"url": "example.com/x"}, "url: 'example.com/x' must start with https:// or http://, or be relative to a ba"),
         ({"url": "ftp://example.com"}, "url: 'ftp://example.com' must start with https:// or http://"),
         ({"url": "http://"}, "url: 'http://' names no host; write it as https://host/path"),
-        ({"url": "http://127.0.0.1:99999"}, "url: 'http://127.0.0.1:99999' is not a URL (Port out of range 0-65535)"),
+        ({"url": "http://127.0.0.1:99999"}, "url: 'http://127.0.0.1:99999' is not a URL; write it as https://host"),
         ({"url": ""}, "url: String should have at least 1 character"),
         ({"url": "http://bad host/"}, "url: 'http://bad host/' is not a URL"),
         ({"method": "fetch"}, "method: Input should be 'get', 'post'"),
