@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from httpkit.answers import answer_of
 from httpkit.client import Client
 from httpkit.errors import SettingsError
 from httpkit.paths import compile_path
@@ -68,7 +69,7 @@ class Details:
                 request = self._request_for(record.value)
                 under_way.append((record, request, self._client.begin(request)))
             record, request, answer = under_way.popleft()
-            completed.append(self._completed(record, request, answer()))
+            completed.append(self._completed(record, request, answer_of(request, answer, chosen_by_api=True)))
         return completed
 
     def _completed(self, record: Record, request: Request, response: Response) -> Record:

@@ -8,10 +8,11 @@ from hashlib import blake2b
 
 import msgspec
 
+from httpkit.answers import answer_of
 from httpkit.client import Begun, Client
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
 from httpkit.details import Details
-from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
+from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError
 from httpkit.events import EventWriter
 from httpkit.freshness import SeenKeys
 from httpkit.pagination import Paging, check_paging
@@ -148,9 +149,10 @@ class Source:
         self, seen: SeenKeys, position: Position, window: OpenWindow, now: datetime, pages: int
     ) -> Iterator[Batch]:
         """The batches of a window, at most `pages` of them; `complete` says that the window is closed."""
-        paging = self._paging(window, now, self._preparation.values(window, now))
+        prepared = self._preparation.values(window, now)
+        paging = self._paging(window, now, prepared)
         resumed = paging.resumed
-        page, selected = self._first_page(paging, position)
+        page, selected = self._first_page(paging, position, prepared)
         restarted = resumed and not paging.resumed
         # What is unchanged shows again what it showed last. Otherwise windows overlap, so what an earlier one showed
         # says nothing about the end of this one. The parts of a window that was halved are one window.
@@ -241,11 +243,11 @@ class Source:
         style = self._settings.paging.pagination
         return style == "cursor" or (style in URL_STYLES and isinstance(token, str) and "://" in token)
 
-    def _first_page(self, paging: Paging, position: Position) -> tuple[Page, Selected]:
+    def _first_page(self, paging: Paging, position: Position, prepared: Scope) -> tuple[Page, Selected]:
         """The page at which reading begins; a place that the server no longer knows is given up."""
         request = self._conditions.asked(paging.request(), position)
         try:
-            return self._asked(request, chosen_by_api=paging.resumed)
+            return self._asked(request, chosen_by_api=paging.resumed or bool(prepared))
         except RefusedError as error:
             if not (paging.resumed and error.status in _GONE):
                 raise
@@ -254,13 +256,13 @@ class Source:
             if not paging.resumed:
                 raise
         paging.restart()
-        return self._asked(paging.request(), chosen_by_api=False)
+        return self._asked(paging.request(), chosen_by_api=bool(prepared))
 
     def _asked(self, request: Request, *, chosen_by_api: bool) -> tuple[Page, Selected]:
         return self._read(request, self._client.begin(request), chosen_by_api=chosen_by_api)
 
     def _read(self, request: Request, answer: Callable[[], Response], *, chosen_by_api: bool) -> tuple[Page, Selected]:
-        response = _answered(request, answer, chosen_by_api=chosen_by_api)
+        response = answer_of(request, answer, chosen_by_api=chosen_by_api)
         if self._conditions.unchanged(response):
             selected = Selected(content=None, records=(), path_numbers=())
             return Page(request=request, response=response, content=None, records=()), selected
@@ -281,16 +283,6 @@ class Source:
             return self._windows.advanced(position, window, paging.place, paging.received)
         opened = replace(window, place=paging.place, received=paging.received, cursor=paging.cursor, failures=0)
         return replace(position, window=opened)
-
-
-def _answered(request: Request, answer: Callable[[], Response], *, chosen_by_api: bool) -> Response:
-    try:
-        return answer()
-    except SettingsError as error:
-        if not chosen_by_api:
-            raise
-        # The API chose what this request consists of, so no setting of the user's is wrong.
-        raise UnexpectedShapeError(f"{named(request)}: the next page cannot be asked for: {error}") from None
 
 
 def _check_storable(page: Page, value: JsonValue) -> None:

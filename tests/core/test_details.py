@@ -6,7 +6,7 @@ import pytest
 
 from httpkit.client import Client
 from httpkit.details import DetailSettings
-from httpkit.errors import SettingsError, UnavailableError
+from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.freshness import SeenKeys
 from httpkit.source import Source
 from httpkit.values import JsonValue
@@ -93,3 +93,16 @@ def test_a_detail_that_cannot_be_read_fails_the_page(api: FakeApi, client: Clien
 def test_parameters_without_a_url_are_refused(api: FakeApi, client: Client) -> None:
     with pytest.raises(SettingsError, match="detail_url"):
         source_of(client, get(api.url), detail=DetailSettings(detail_params={"a": 1}))
+
+
+@pytest.mark.parametrize("odd", [r"\ud83d", r"a\nb"], ids=["half of a character", "two lines"])
+def test_a_record_that_cannot_be_sent_is_an_unexpected_answer_and_no_wrong_setting(
+    api: FakeApi, client: Client, odd: str
+) -> None:
+    listed = Answer(body=b'{"items":[{"id":1,"kind":"%s"}]}' % odd.encode(), headers={"Content-Type": "text/json"})
+    api.handler = lambda asked: listed if asked.path == "/alerts" else Answer(json={})
+    detail = DetailSettings(detail_url=f"{api.url}/detail", detail_params={"kind": "{record.kind}"})
+    request = get(f"{api.url}/alerts", headers={"X-Kind": "{record.kind}"})
+
+    with pytest.raises(UnexpectedShapeError, match=r"/detail: what the API gave for it cannot be sent"):
+        events(source_of(client, request, detail=detail))

@@ -72,3 +72,15 @@ def test_a_value_that_is_missing_is_an_unexpected_answer(api: FakeApi, client: C
 def test_captures_without_a_request_are_refused(api: FakeApi, client: Client) -> None:
     with pytest.raises(SettingsError, match="prepare_url"):
         source_of(client, get(api.url), **prepared(api, prepare_url=""))
+
+
+@pytest.mark.parametrize("odd", [r"\ud83d", r"a\nb"], ids=["half of a character", "two lines"])
+def test_a_value_that_cannot_be_sent_is_an_unexpected_answer_and_no_wrong_setting(
+    api: FakeApi, client: Client, odd: str
+) -> None:
+    body = b'{"data":{"id":"%s"}}' % odd.encode()
+    api.handler = in_turn(Answer(body=body, headers={"X-Node": "n1"}), Answer(json={"items": items(1)}))
+    request = get(api.url, params={"session": "{prepare.session}"}, headers={"X-Session": "{prepare.session}"})
+
+    with pytest.raises(UnexpectedShapeError, match="what the API gave for it cannot be sent"):
+        poll(source_of(client, request, **prepared(api)), SeenKeys())
