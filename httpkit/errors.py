@@ -7,6 +7,7 @@
     ├── RefusedError          the server said no; asking the same again is useless
     ├── UnavailableError      no answer, or "not now": the same request may succeed later
     └── UnexpectedShapeError  the answer is not what was configured
+        └── WrongFormatError  it is not even in the format; something between us may have answered
 
 A message is one sentence for the person who configured the source: what happened, and what to do about it.
 """
@@ -73,3 +74,7 @@ class UnavailableError(HttpkitError):
 
 class UnexpectedShapeError(HttpkitError):
     """The answer came, but it is not what the settings describe."""
+
+
+class WrongFormatError(UnexpectedShapeError):
+    """The answer cannot be read at all, so that it says nothing about what was asked for."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from httpkit.columns import UnreadRecords
-from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError
+from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError, WrongFormatError
 from httpkit.formats import Format, decode, kind_of
 from httpkit.paths import compile_answer_path, is_plain_name
 from httpkit.redaction import named
@@ -155,7 +155,7 @@ class RecordSelector:
             else:
                 shown = excerpt(response, self._clean)
                 problem = f"the answer is not valid {expected} ({error}){shown}; check the url"
-            raise UnexpectedShapeError(f"{named(request)}: {problem}") from None
+            raise WrongFormatError(f"{named(request)}: {problem}") from None
 
 
 def _as_records(request: Request, path: str, found: JsonValue) -> Sequence[JsonValue]:

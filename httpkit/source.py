@@ -12,7 +12,7 @@ from httpkit.answers import answer_of
 from httpkit.client import Begun, Client
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
 from httpkit.details import Details
-from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError
+from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError, WrongFormatError
 from httpkit.events import EventWriter
 from httpkit.freshness import SeenKeys
 from httpkit.pagination import Paging, check_paging
@@ -82,7 +82,9 @@ class Source:
         Args:
             position: of the last batch that was remembered.
         """
-        helps = self._templates.asks_for_end and _may_be_too_much(error)
+        if not _may_be_too_much(error):
+            return position
+        helps = self._templates.asks_for_end
         return self._windows.failed(position, error.message, self._clocks.now(), narrower_helps=helps)
 
     def poll(self, seen: SeenKeys, position: Position) -> Iterator[Batch]:
@@ -131,7 +133,14 @@ class Source:
     def _retry_gaps(self, seen: SeenKeys, position: Position) -> Generator[Batch, None, Position]:
         """Read the gaps that are due; the first that fails again ends it for this poll."""
         while gap := self._due_gap(position):
-            window = OpenWindow(since=gap.since, until=gap.until, place=gap.place, received=gap.received, retried=True)
+            window = OpenWindow(
+                since=gap.since,
+                until=gap.until,
+                place=gap.place,
+                received=gap.received,
+                failures=gap.attempts,
+                retried=True,
+            )
             closed, error = False, None
             try:
                 for batch in self._read_window(seen, position, window, self._clocks.now(), self._settings.max_pages):
@@ -152,7 +161,7 @@ class Source:
         prepared = self._preparation.values(window, now)
         paging = self._paging(window, now, prepared)
         resumed = paging.resumed
-        page, selected = self._first_page(paging, position, prepared)
+        page, selected = self._first_page(paging, window, position, prepared)
         restarted = resumed and not paging.resumed
         # What is unchanged shows again what it showed last. Otherwise windows overlap, so what an earlier one showed
         # says nothing about the end of this one. The parts of a window that was halved are one window.
@@ -243,17 +252,24 @@ class Source:
         style = self._settings.paging.pagination
         return style == "cursor" or (style in URL_STYLES and isinstance(token, str) and "://" in token)
 
-    def _first_page(self, paging: Paging, position: Position, prepared: Scope) -> tuple[Page, Selected]:
-        """The page at which reading begins; a place that the server no longer knows is given up."""
+    def _first_page(
+        self, paging: Paging, window: OpenWindow, position: Position, prepared: Scope
+    ) -> tuple[Page, Selected]:
+        """The page at which reading begins; a place that the server no longer knows is given up.
+
+        Some servers answer 200 with an error inside when a token has expired. Others do so in passing, and behind a
+        token that is given up there may be what is shown nowhere else, so that is believed at the second time.
+        """
         request = self._conditions.asked(paging.request(), position)
         try:
             return self._asked(request, chosen_by_api=paging.resumed or bool(prepared))
         except RefusedError as error:
             if not (paging.resumed and error.status in _GONE):
                 raise
+        except WrongFormatError:  # a page that says that the server is away, for example
+            raise
         except UnexpectedShapeError:
-            # Some servers answer 200 with an error inside when a token has expired.
-            if not paging.resumed:
+            if not (paging.resumed and window.failures):
                 raise
         paging.restart()
         return self._asked(paging.request(), chosen_by_api=bool(prepared))

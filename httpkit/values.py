@@ -164,7 +164,7 @@ class OpenWindow:
         place: where the next page is: a page number, an offset, a token or a URL; None is the first page.
         received: number of records received so far, repeats included.
         cursor: the token with which it was opened, for sources that are resumed by token.
-        failures: polls in a row that could not read the page at its place.
+        failures: polls that could not read the page at its place; further ones than two are not counted.
         rest: end of the window of which this is a part, when it was too much to be read at once.
         retried: is it a gap that is tried again?
     """

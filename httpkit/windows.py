@@ -96,20 +96,25 @@ class Windows:
         return replace(position, watermark=watermark, window=following, begun=begun, not_before=None)
 
     def failed(self, position: Position, reason: str, now: datetime, *, narrower_helps: bool) -> Position:
-        """The position after a page that could not be read.
+        """The position after a page that could not be read, for a reason that may lie in what was asked for.
 
         Args:
             reason: why, for the ledger of gaps.
             narrower_helps: does the API take an end bound, so that less can be asked for?
         """
         window = position.window
-        if not (window and narrower_helps) or (window.place is not None and not self._deduplicate):
-            # What was delivered of the window would come a second time.
+        if not window:
             return position
+        # It is not counted on: a source that fails for days would write its state down at every try.
+        failures = min(window.failures + 1, _FAILURES_BEFORE_HALVING)
+        counted = replace(position, window=replace(window, failures=failures))
+        if not narrower_helps or (window.place is not None and not self._deduplicate):
+            # What was delivered of the window would come a second time.
+            return counted
         rest, span = window.rest or window.until, window.until - window.since
         is_trial = window.rest is not None and span > _SMALLEST_SPAN
-        if window.failures + 1 < _FAILURES_BEFORE_HALVING and not is_trial:
-            return replace(position, window=replace(window, failures=window.failures + 1))
+        if failures < _FAILURES_BEFORE_HALVING and not is_trial:
+            return counted
         if span > _SMALLEST_SPAN:
             # Whole seconds, since many APIs take no others.
             half = max(span // 2 // _SMALLEST_SPAN, 1) * _SMALLEST_SPAN

@@ -14,17 +14,18 @@ from tests.fake_api import Answer, Asked, FakeApi
 
 
 def polls(source: Source, times: int) -> list[list[Any]]:
-    """The identities that each of some polls gives; what they deliver is remembered, errors end a poll."""
+    """The identities that each of some polls gives, as a component polls; errors end a poll."""
     seen, position, given = SeenKeys(), Position(), []
     for _ in range(times):
         given.append(list[Any]())
+        position = source.opened(position)
         try:
             for batch in source.poll(seen, position):
                 given[-1] += [record.value["id"] for record in batch.records]
                 seen.add(record.key for record in batch.records)
                 position = batch.position
-        except HttpkitError:
-            pass
+        except HttpkitError as error:
+            position = source.failed(position, error)
     return given
 
 
@@ -85,11 +86,44 @@ def test_an_expired_token_restarts_the_window(api: FakeApi, client: Client, stat
     assert [params.get("cursor") for params in asked(api)] == [None, "a", "a", None, None]
 
 
-def test_an_expired_token_that_is_told_in_a_success_restarts_the_window(api: FakeApi, client: Client) -> None:
-    answering(api, page(1, next="a"), page(), Answer(json={"error": "cursor expired"}), page(2))
+EXPIRED = Answer(json={"error": "cursor expired"})
+HTML = Answer(body=b"<html>back in a minute</html>", headers={"Content-Type": "text/html"})
+
+
+def test_an_expired_token_that_is_told_in_a_success_restarts_the_window_at_the_second_time(
+    api: FakeApi, client: Client
+) -> None:
+    answering(api, page(1, next="a"), page(), EXPIRED, EXPIRED, page(2))
     fields: dict[str, Any] = {"pagination": "cursor", "next_path": "next", "resume": "token"}
 
-    assert polls(source_of(client, get(api.url), **fields), 2) == [[1], [2]]
+    assert polls(source_of(client, get(api.url), **fields), 3) == [[1], [], [2]]
+
+
+@pytest.mark.parametrize("odd", [[EXPIRED], [HTML], [HTML] * 5], ids=["another answer", "no JSON", "no JSON for long"])
+def test_a_token_is_kept_when_another_answer_comes_in_passing(api: FakeApi, client: Client, odd: list[Answer]) -> None:
+    """An API that begins at its end without a token would never show what lies between."""
+    answering(api, page(1, next="a"), page(), *odd, page(2))
+    fields: dict[str, Any] = {"pagination": "cursor", "next_path": "next", "resume": "token"}
+
+    assert polls(source_of(client, get(api.url), **fields), 2 + len(odd)) == [[1], *[[]] * len(odd), [2]]
+    assert [params.get("cursor") for params in asked(api)] == [None, *["a"] * (2 + len(odd))]
+
+
+def test_without_deduplication_an_answer_in_passing_does_not_bring_pages_again(api: FakeApi, client: Client) -> None:
+    answering(api, page(1), page(2), HTML, page(3), page(4))
+    fields: dict[str, Any] = {"pagination": "page", "max_pages": 2, "deduplicate": False}
+
+    assert polls(source_of(client, get(api.url), **fields), 3) == [[1, 2], [], [3, 4]]
+
+
+@pytest.mark.parametrize("bound", [{}, {"since_parameter": "since", "until_parameter": "until"}])
+def test_a_place_that_another_answer_follows_twice_is_given_up(
+    api: FakeApi, client: Client, bound: dict[str, str]
+) -> None:
+    answering(api, page(1, next="a"), EXPIRED, EXPIRED, page(1, 2))
+    fields: dict[str, Any] = {"pagination": "cursor", "next_path": "next"}
+
+    assert polls(source_of(client, get(api.url, **bound), **fields), 2) == [[1], [2]]
 
 
 def test_a_token_is_kept_when_the_api_is_down(api: FakeApi, client: Client) -> None:
