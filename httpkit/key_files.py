@@ -31,7 +31,12 @@ class KeyFiles:
         self._folder = folder
         self._owner = owner
         self._growing: KeyFile | None = None
+        self._added: tuple[tuple[Sequence[KeyFile], bytes], tuple[KeyFile, ...]] | None = None
         self._running = _checksum()
+
+    def name_of(self, number: int) -> str:
+        """The name of the file that a change with this number may write."""
+        return f"keys-{number:08d}-{self._owner}"
 
     def keys(self, state: State) -> Iterator[bytes]:
         """All keys of a state, checked on the way: only when no error came are they right.
@@ -44,12 +49,20 @@ class KeyFiles:
     def add(self, files: Sequence[KeyFile], content: bytes, number: int) -> tuple[KeyFile, ...]:
         """Put keys behind those of the files; the files of the state that is to be committed.
 
+        The same once more, since the commit failed, is written already: a disk that is nearly full gets no copies.
+
         Args:
             number: never used before.
 
         Raises:
             DamagedError: a file that was to be merged is missing or damaged.
         """
+        asked = (tuple(files), _checksum(content).digest())
+        if not (self._added and self._added[0] == asked):
+            self._added = asked, self._with(files, content, number)
+        return self._added[1]
+
+    def _with(self, files: Sequence[KeyFile], content: bytes, number: int) -> tuple[KeyFile, ...]:
         growing, self._growing = self._growing, None
         if self._folder.can_append and files and growing == files[-1]:
             grown = self._appended(growing, content)
@@ -79,6 +92,7 @@ class KeyFiles:
         state names must not change.
         """
         self._growing = files[-1] if files else None
+        self._added = None
 
     def _appended(self, file: KeyFile, content: bytes) -> KeyFile:
         if self._running.hexdigest() != file.checksum:
@@ -91,7 +105,7 @@ class KeyFiles:
         return KeyFile(name=file.name, count=file.count + len(content) // KEY_BYTES, checksum=running.hexdigest())
 
     def _written(self, contents: Iterable[bytes], number: int) -> KeyFile:
-        name, running, size = f"keys-{number:08d}-{self._owner}", _checksum(), 0
+        name, running, size = self.name_of(number), _checksum(), 0
 
         def counted() -> Iterator[bytes]:
             nonlocal size
@@ -130,5 +144,5 @@ def _single_keys(contents: Iterable[bytes]) -> Iterator[bytes]:
             yield content[start : start + KEY_BYTES]
 
 
-def _checksum() -> blake2b:
-    return blake2b(digest_size=16)
+def _checksum(content: bytes = b"") -> blake2b:
+    return blake2b(content, digest_size=16)

@@ -18,6 +18,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -78,6 +79,8 @@ class Memory:
         self._state, self._document = State(source=source), _DOCUMENTS[1]
         self._previous: State | None = None
         self._number = 0
+        # Files that were written for states which are not committed, with the digest of what is in them for certain.
+        self._unnamed: dict[str, bytes] = {}
         self._forgotten = 0
         self._is_overtaken = False
         self._stop = stop or threading.Event()
@@ -128,6 +131,7 @@ class Memory:
         with self._changing() as number:
             files, tail = self._state.key_files, b"".join((self._state.tail, *keys))
             if len(tail) > self._folder.tail_keys * KEY_BYTES:
+                self._unnamed[self._key_files.name_of(number)] = b""
                 files, tail = self._key_files.add(files, tail, number), b""
             self._commit(number, files, tail, position, outbox)
         self.seen.add(keys)
@@ -135,12 +139,20 @@ class Memory:
     def add_file(self, content: bytes) -> str:
         """Write a file of the outbox, which counts once an outbox that names it is remembered; its name.
 
+        The same content once more, since it could not be remembered, is the same file.
+
         Raises:
             UnavailableError: it could not be written.
         """
+        digest = blake2b(content).digest()
+        for name, known in self._unnamed.items():
+            if known == digest:
+                return name
         with self._changing() as number:
             name = f"outbox-{number:08d}-{self._owner}"
+            self._unnamed[name] = b""
             self._folder.write(name, [content])
+            self._unnamed[name] = digest
         return name
 
     def read_file(self, name: str) -> bytes | None:
@@ -166,6 +178,7 @@ class Memory:
         if self._forgotten <= _FORGOTTEN_SHARE * len(self.seen):
             return
         with self._changing() as number:
+            self._unnamed[self._key_files.name_of(number)] = b""
             files = self._key_files.rewrite(self._state, self._keeps, number)
             self._commit(number, files, b"", self._state.position)
         self._forgotten = 0
@@ -282,8 +295,10 @@ class Memory:
         self._folder.replace(older, encode_state(state))
         self._key_files.settle(files)
         before, self._previous, self._state, self._document = self._previous, self._state, state, older
-        if before:
-            self._remove(before.file_names - state.file_names - self._previous.file_names)
+        # A commit that failed has written to the same document, if to any, so that nothing names its files now.
+        left, self._unnamed = frozenset(self._unnamed), {}
+        left |= before.file_names if before else frozenset()
+        self._remove(left - state.file_names - self._previous.file_names)
 
     def _remove(self, names: Iterable[str]) -> None:
         """Remove files that no state names; what cannot be removed harms nobody, and is tried at the next start."""

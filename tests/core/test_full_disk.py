@@ -2,16 +2,19 @@
 
 import os
 import resource
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from httpkit.errors import UnavailableError
+from httpkit.outbox import NewPage, Outbox
 from httpkit.values import Position
 from tests.core.remembering import contents, keys, known_to, open_memory, remembered
 
@@ -25,10 +28,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def full_disk() -> Iterator[None]:
-    """No file can grow any more."""
+def full_disk(room: int = 0) -> Iterator[None]:
+    """No file can grow any more, or only up to a size."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:
         yield
     finally:
@@ -142,6 +145,38 @@ def test_once_the_disk_has_room_again_the_memory_goes_on(folder: Path) -> None:
     memory.remember(keys(2, 3))
 
     assert remembered(folder) == keys(1, 2, 3)
+
+
+def test_tries_that_fail_do_not_fill_the_disk_and_leave_nothing(folder: Path) -> None:
+    """Only the state document, which is large, cannot be written; what belongs to it can, at each try."""
+    memory = open_memory(folder)
+    memory.remember(keys(1))
+    memory.remember(keys(2))
+    page = NewPage(entries=["entry"], keys=keys(*range(10, 3010)), position=Position(token="x" * 100_000))
+    for _ in range(9):
+        with full_disk(room=60_000), pytest.raises(UnavailableError):
+            Outbox(memory).put(page, datetime(2026, 1, 1, tzinfo=UTC))
+        assert len(list(folder.glob("keys-*"))) == len(list(folder.glob("outbox-*"))) == 1
+
+    other = replace(page, entries=["another entry"], keys=keys(*range(5000, 9000)))
+    Outbox(memory).put(other, datetime(2026, 1, 1, tzinfo=UTC))
+    assert len(list(folder.glob("keys-*"))) == len(list(folder.glob("outbox-*"))) == 1
+    assert Outbox(memory).next_run(lambda _: 1) == ["another entry"]
+    assert remembered(folder, everything := keys(1, 2, *range(5000, 9000))) == everything
+
+
+def test_keys_that_were_written_before_a_failure_count_once_it_is_over(folder: Path) -> None:
+    memory, everything = open_memory(folder), keys(*range(20_000))
+    for start in range(0, 20_000, 4000):
+        position, batch = Position(token="x" * 100_000 + str(start)), everything[start : start + 4000]
+        for _ in range(3):
+            with full_disk(room=90_000), pytest.raises(UnavailableError):
+                memory.remember(batch, position)
+            assert remembered(Path(shutil.copytree(folder, folder / "copy")), everything) == everything[:start]
+            shutil.rmtree(folder / "copy")
+        memory.remember(batch, position)
+
+    assert remembered(folder, everything) == known_to(memory, everything) == everything
 
 
 def test_a_state_that_may_not_be_read_is_unavailable_and_stays() -> None:
