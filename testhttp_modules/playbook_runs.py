@@ -47,7 +47,7 @@ class Run:
     """A playbook run to be started.
 
     Attributes:
-        request_id: the same entries have the same, so that a repeat can be recognised.
+        request_id: the same entries of a stream have the same, so that a repeat can be recognised.
         directory: folder with its files, relative to the storage of the trigger; "" for none.
         file: content of the file in it.
     """
@@ -117,9 +117,7 @@ class PlaybookRuns:
             reading, outbox = self._next_turn()
             try:
                 entries = self._next_entries(reading, outbox)
-                # Where identities repeat on purpose, the same entries may be new ones.
-                run = _run(entries, "" if self._settings.deduplicate else outbox.place)
-                self._try(run)
+                self._try(_run(entries, self._place(reading, outbox)))
             except SendEventError as error:
                 self._turns.rotate(1)
                 self._check(error)
@@ -149,6 +147,12 @@ class PlaybookRuns:
 
         self._host.until_written(reading, take)
         return entries
+
+    def _place(self, reading: Reading, outbox: Outbox) -> str:
+        """What tells a run from another one with the same entries; streams may show the same ones."""
+        stream = encode_json(reading.name).decode() if reading.name else ""
+        # Where identities repeat on purpose, the same entries may be new ones.
+        return stream if self._settings.deduplicate else f"{stream}{outbox.place}"
 
     def _packing(self, waiting: Iterator[JsonValue]) -> int:
         """As many entries as a run may have; fewer when they are too large even without their data."""

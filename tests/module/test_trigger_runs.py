@@ -115,6 +115,25 @@ def test_a_run_whose_acceptance_is_unknown_is_repeated_as_it_was(shown: Shown) -
     assert watched.request_ids[0] == watched.request_ids[1] != watched.request_ids[2]
 
 
+def test_equal_entries_of_two_streams_have_a_request_id_each(tmp_path: Path, api: FakeApi) -> None:
+    api.handler = lambda _: Answer(json=[entry(1)])
+    streams = [{"name": "a"}, {"name": "b"}]
+    watched = Watched(tmp_path, f"{api.url}/{{stream.name}}", streams=streams, max_entries_per_run=1)
+    watched.poll()
+
+    assert watched.ids == [1, 1]
+    assert len(set(watched.request_ids)) == 2
+
+
+def test_the_request_id_of_a_source_without_streams_is_that_of_all_versions(shown: Shown) -> None:
+    """What waits when the module is updated may have been sent already, and a repeat must be recognised."""
+    shown.entries = [entry(1)]
+    watched = shown.watched()
+    watched.poll()
+
+    assert watched.request_ids == ["63f6ae63-0a29-5901-badb-dee5c95f8ef6"]
+
+
 def test_other_entries_have_another_request_id_and_the_same_ones_the_same(tmp_path: Path, shown: Shown) -> None:
     shown.entries = [entry(1)]
     first = shown.watched()
