@@ -68,14 +68,12 @@ class FixedCredentials:
 
     def flow(self, request: Request) -> Flow:
         """Yield the request with the proof added; headers of the request itself win."""
-        # A next URL or a redirect may hold the key already.
-        present = {name for name, _ in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)}
-        own = {name: value for name, value in self._params.items() if name not in present}
-        yield replace(
-            request,
-            headers=with_headers(self._headers, request.headers),
-            params={**request.params, **own},
-        )
+        params = request.params
+        if self._params:
+            # A next URL or a redirect may hold the key already.
+            present = {name for name, _ in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)}
+            params = {**params, **{name: value for name, value in self._params.items() if name not in present}}
+        yield replace(request, headers=with_headers(self._headers, request.headers), params=params)
 
     def sign_in(self) -> Flow:
         """Yield nothing."""

@@ -1,5 +1,6 @@
 """Which hosts and addresses may be reached; names are resolved and connections opened elsewhere."""
 
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from urllib3.util import parse_url
 from httpkit.errors import SettingsError
 from httpkit.redaction import without_query
 
-_KNOWN_ORIGINS = 64
+_KNOWN_ORIGINS = _KNOWN_ADDRESSES = 64
+_BEGINNING = re.compile(r"[A-Za-z]+://[^/?#]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Address = IPv4Address | IPv6Address
@@ -66,13 +68,19 @@ class Origin:
     port: int
 
 
-@lru_cache(_KNOWN_ORIGINS)
 def origin_of(url: str) -> Origin:
     """The origin of an absolute http or https URL.
 
     Raises:
         SettingsError: the URL has no host, another scheme, or an impossible port.
     """
+    # Each page has an address of its own, and all of them one beginning.
+    found = _BEGINNING.match(url)
+    return _origin_of(found[0] if found else url)
+
+
+@lru_cache(_KNOWN_ORIGINS)
+def _origin_of(url: str) -> Origin:
     shown = repr(without_query(url))
     try:
         # The parser that the connection uses too, so that both see the same host; it gives names in their IDNA form.
@@ -128,6 +136,7 @@ class DestinationPolicy:
         return None
 
 
+@lru_cache(_KNOWN_ADDRESSES)
 def judge(address: Address) -> Verdict:
     """What kind of address it is; an IPv4 address inside an IPv6 one counts as itself."""
     inner = _embedded(address)
@@ -142,6 +151,7 @@ def judge(address: Address) -> Verdict:
     return "public"
 
 
+@lru_cache(_KNOWN_ADDRESSES)
 def _written_address(host: str) -> Address | None:
     """The address that a host names by itself, in the old spellings of IPv4 too (`127.1`, `0x7f000001`, `2130706433`).
 

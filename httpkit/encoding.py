@@ -1,6 +1,7 @@
 """A request's parameters and body as they go over the wire."""
 
 import json
+import re
 from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import urlencode
@@ -12,6 +13,10 @@ from httpkit.redaction import without_query
 from httpkit.values import JsonValue, Parameters, Request
 
 _KNOWN_URLS = 64
+_FINAL_QUERY = re.compile(
+    r"(?:[A-Za-z0-9._~&=+-]|%(?:[01][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[BCDF]|[89A-F][0-9A-F]))+"
+)
+"""What a library leaves as it is: unreserved characters, a few others, and escapes of all but unreserved ones."""
 
 
 def query_pairs(params: Parameters) -> list[tuple[str, str]]:
@@ -23,7 +28,7 @@ def query_pairs(params: Parameters) -> list[tuple[str, str]]:
 def with_final_url(request: Request) -> Request:
     """The request with its parameters in its URL, as it goes over the wire: some proofs are computed over it."""
     try:
-        url = _prepared_url(request.url)
+        url = _final(request.url)
         if pairs := query_pairs(request.params):
             if "#" in url:
                 url = _prepared_url(request.url, tuple(pairs))
@@ -35,6 +40,14 @@ def with_final_url(request: Request) -> Request:
         reason = "it has half of a character (a lone surrogate)" if is_half else "its host is no valid name"
         raise SettingsError("url", f"{without_query(request.url)!r} cannot be sent: {reason}") from None
     return replace(request, url=url, params={}) if request.params or url != request.url else request
+
+
+def _final(url: str) -> str:
+    """The URL as the library prepares it; what is before a query that stays as it is, is known from earlier pages."""
+    base, mark, query = url.partition("?")
+    if mark and _FINAL_QUERY.fullmatch(query):
+        return f"{_prepared_url(base)}?{query}"
+    return _prepared_url(url)
 
 
 @lru_cache(_KNOWN_URLS)

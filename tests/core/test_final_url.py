@@ -34,6 +34,18 @@ def test_parameters_are_joined_as_the_library_joins_them(url: str, params: dict[
     assert with_final_url(final) == final
 
 
+_pieces = st.sampled_from("abzAZ059._~&=+-%/?#[]' \u00e9") | st.integers(0, 255).map(lambda code: f"%{code:02X}")
+
+
+@given(st.lists(_pieces, max_size=8).map("".join))
+def test_a_query_is_left_as_the_library_leaves_it(query: str) -> None:
+    url = f"http://a.example/x?{query}"
+    prepared = requests.PreparedRequest()
+    prepared.prepare_url(url, {})
+
+    assert with_final_url(Request(method="GET", url=url)).url == prepared.url
+
+
 def test_half_of_a_character_in_a_parameter_is_a_wrong_setting() -> None:
     with pytest.raises(SettingsError, match="url"):
         with_final_url(Request(method="GET", url="http://a.example/", params={"q": "\ud83d"}))
