@@ -16,7 +16,7 @@ from httpkit.errors import SettingsError
 from httpkit.redaction import without_query
 
 _KNOWN_ORIGINS = _KNOWN_ADDRESSES = 64
-_BEGINNING = re.compile(r"[A-Za-z]+://[^/?#]+")
+_BEGINNING = re.compile(r"https?://[^/?#]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Address = IPv4Address | IPv6Address
