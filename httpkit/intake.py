@@ -168,6 +168,7 @@ class Intake:
             httpkit.stopping.Stopped: the stop event was set.
         """
         waiting, refused, taken = [push], list[Delivered](), False
+        early: list[bytes] = []
         while waiting:
             piece = waiting.pop()
             outcome = self._outcome(piece, begun)
@@ -182,12 +183,17 @@ class Intake:
             else:
                 refused.append(_refusal(piece, 0, outcome))
                 if not taken and len(refused) >= _REFUSALS_TO_DOUBT:
-                    yield self._proof_of_life(waiting, outcome)
+                    proof = self._proof_of_life(waiting, outcome)
+                    early += proof.keys
+                    yield replace(proof, keys=())
                     taken = True
                 if taken:
                     yield from refused
                     refused = []
         yield from refused
+        if early:
+            # Earlier events of the same records were still waiting, and a kill would have lost them.
+            yield Delivered(count=0, keys=early)
 
     def _proof_of_life(self, waiting: list[Push], doubt: RefusedError) -> Delivered:
         """Whatever the intake takes of what waits; it is taken out of there.

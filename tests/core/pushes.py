@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from httpkit.intake import Intake, Push
 from tests.core.clients import local_client
-from tests.fake_api import Answer, Asked
+from tests.fake_api import Answer, Asked, Handler
 
 KEY = 'intake key with "quotes" and ž'
 
@@ -41,3 +41,16 @@ def body_of(asked: Asked) -> Any:
 def acknowledge(asked: Asked) -> Answer:
     """What an intake answers that has taken everything."""
     return Answer(json={"event_ids": [str(uuid4()) for _ in body_of(asked)["jsons"]]})
+
+
+def refusing_bad_ones(arrived: list[str]) -> Handler:
+    """An intake that refuses each push in which there is a bad event, and lists what arrives."""
+
+    def handler(asked: Asked) -> Answer:
+        jsons = body_of(asked)["jsons"]
+        if any(text.startswith("bad") for text in jsons):
+            return Answer(status=400)
+        arrived.extend(jsons)
+        return acknowledge(asked)
+
+    return handler

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.intake import Delivered
 from tests.core.polls import in_turn
-from tests.core.pushes import KEY, acknowledge, body_of, intake_at, keys_of, packed
+from tests.core.pushes import KEY, acknowledge, body_of, intake_at, keys_of, packed, refusing_bad_ones
 from tests.fake_api import Answer, Asked, FakeApi, Handler
 
 
@@ -25,19 +25,6 @@ def deliver(api: FakeApi, *texts: str, patience: int = 0, **settings: Any) -> li
 
     intake = intake_at(api.url, trouble=trouble, **settings)
     return [delivered for push in packed(intake, *texts) for delivered in intake.deliver(push)]
-
-
-def refusing_bad_ones(arrived: list[str]) -> Handler:
-    """An intake that refuses each push in which there is a bad event, and lists what arrives."""
-
-    def handler(asked: Asked) -> Answer:
-        jsons = body_of(asked)["jsons"]
-        if any(text.startswith("bad") for text in jsons):
-            return Answer(status=400)
-        arrived.extend(jsons)
-        return acknowledge(asked)
-
-    return handler
 
 
 def taking(refused: str, status: int = 400) -> Handler:
