@@ -6,6 +6,7 @@ Protocol: `POST <intake>/batch` with `{"intake_key": "…", "jsons": ["<event>",
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 
 from isal import igzip
 
@@ -59,6 +60,10 @@ class Push:
         """Some of its events, as a push of their own."""
         return Push(texts=self.texts[start:end], marks=self.marks[start:end])
 
+    def only(self, chosen: Sequence[bool]) -> "Push":
+        """Some of its events, as a push of their own, in the same order."""
+        return Push(texts=list(compress(self.texts, chosen)), marks=list(compress(self.marks, chosen)))
+
     @property
     def keys(self) -> list[bytes]:
         """Of the records that are delivered whole with this push, in order."""
@@ -92,6 +97,19 @@ class Delivered:
     count: int
     keys: Sequence[bytes]
     refusals: Sequence[Refusal] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Taken:
+    """What an intake has acknowledged of a push.
+
+    Attributes:
+        delivered: the events that got an id.
+        rest: those that got none; None when there are no such.
+    """
+
+    delivered: Delivered
+    rest: Push | None = None
 
 
 Trouble = Callable[[HttpkitError, float], None]
@@ -159,8 +177,11 @@ class Intake:
         Args:
             begun: its first try, if that is under way already.
 
-        A push that cannot be taken whole is halved until the event that is refused is alone. An intake that is away,
-        busy, or answers nonsense is tried again for as long as the process runs.
+        A push that cannot be taken whole is halved until the event that is refused is alone. Events that got no id
+        beside others that got one are sent again by themselves. An intake that is away, busy, or answers nonsense is
+        tried again for as long as the process runs.
+
+        A key is given when all events of its record are decided, so it may come after those of later records.
 
         Raises:
             SettingsError: the intake key was refused, or the intake is at another address.
@@ -168,32 +189,34 @@ class Intake:
             httpkit.stopping.Stopped: the stop event was set.
         """
         waiting, refused, taken = [push], list[Delivered](), False
-        early: list[bytes] = []
+        withheld: list[bytes] = []
         while waiting:
             piece = waiting.pop()
             outcome = self._outcome(piece, begun)
             begun = None
-            if isinstance(outcome, Delivered):
-                taken = taken or outcome.count > 0
-                yield from [*refused, outcome]
+            if isinstance(outcome, _Taken):
+                taken = True
+                yield from refused
                 refused = []
+                if outcome.rest:
+                    waiting.append(outcome.rest)
+                    yield _without_keys(outcome.delivered, withheld)
+                else:
+                    yield outcome.delivered
             elif piece.count > 1:
                 half = piece.count // 2
                 waiting += [piece.part(half, None), piece.part(0, half)]
             else:
                 refused.append(_refusal(piece, 0, outcome))
                 if not taken and len(refused) >= _REFUSALS_TO_DOUBT:
-                    proof = self._proof_of_life(waiting, outcome)
-                    early += proof.keys
-                    yield replace(proof, keys=())
+                    yield _without_keys(self._proof_of_life(waiting, outcome), withheld)
                     taken = True
                 if taken:
                     yield from refused
                     refused = []
         yield from refused
-        if early:
-            # Earlier events of the same records were still waiting, and a kill would have lost them.
-            yield Delivered(count=0, keys=early)
+        if withheld:
+            yield Delivered(count=0, keys=withheld)
 
     def _proof_of_life(self, waiting: list[Push], doubt: RefusedError) -> Delivered:
         """Whatever the intake takes of what waits; it is taken out of there.
@@ -202,11 +225,12 @@ class Intake:
             RefusedError: it takes nothing.
         """
         for place, piece in reversed(list(enumerate(waiting))):
-            for cut in (0, piece.count - 1):
+            for cut in sorted({0, piece.count - 1}):
                 outcome = self._outcome(piece.part(cut, None))
-                if isinstance(outcome, Delivered) and outcome.count:
-                    waiting[place : place + 1] = [piece.part(0, cut)] if cut else []
-                    return outcome
+                if isinstance(outcome, _Taken):
+                    before = piece.part(0, cut) if cut else None
+                    waiting[place : place + 1] = [left for left in (outcome.rest, before) if left]
+                    return outcome.delivered
         raise doubt
 
     def _smaller_pushes(self, push: Push) -> Iterator[Push]:
@@ -222,7 +246,7 @@ class Intake:
             size += length
         yield push.part(start, None)
 
-    def _outcome(self, push: Push, begun: Begun | None = None) -> Delivered | RefusedError:
+    def _outcome(self, push: Push, begun: Begun | None = None) -> _Taken | RefusedError:
         """Send until there is an answer that decides; an error stands for "not these events together"."""
         tries, without_id = 0, 0
         while True:
@@ -241,7 +265,7 @@ class Intake:
             tries += 1
             self._trouble(trouble, pause)
 
-    def _answered(self, push: Push, response: Response) -> Delivered | RefusedError:
+    def _answered(self, push: Push, response: Response) -> _Taken | RefusedError:
         if response.status in {401, 403}:
             raise SettingsError(
                 "intake_key", f"the intake refused it ({response.status}); copy it from Sekoia.io again"
@@ -294,7 +318,13 @@ def _refusal(push: Push, place: int, error: RefusedError) -> Delivered:
     return Delivered(count=0, keys=[key] if key else (), refusals=[refusal])
 
 
-def _acknowledgement(push: Push, response: Response) -> Delivered | RefusedError:
+def _without_keys(delivered: Delivered, withheld: list[bytes]) -> Delivered:
+    """What was delivered while earlier events wait: a key that is remembered now would lose those of its record."""
+    withheld += delivered.keys
+    return replace(delivered, keys=())
+
+
+def _acknowledgement(push: Push, response: Response) -> _Taken | RefusedError:
     """What the answer says of each event; a part that is not acknowledged is told from the others by halving."""
     try:
         answer = decode_json(response.body)
@@ -307,16 +337,16 @@ def _acknowledgement(push: Push, response: Response) -> Delivered | RefusedError
         )
     taken = [one for one in ids if one is not None]
     if len(taken) >= push.count:
-        return Delivered(count=push.count, keys=push.keys)
+        return _Taken(delivered=Delivered(count=push.count, keys=push.keys))
     if taken and len(ids) == push.count:
         return _by_event(push, ids)
     return RefusedError(f"the intake acknowledged {len(taken)} of {push.count} events", status=response.status)
 
 
-def _by_event(push: Push, ids: Sequence[JsonValue]) -> Delivered:
-    """Each event has its place in the answer, which is null where it was refused."""
-    error = RefusedError("the intake gave no id for the event", status=200)
-    refusals = [
-        refusal for place, one in enumerate(ids) if one is None for refusal in _refusal(push, place, error).refusals
-    ]
-    return Delivered(count=push.count - len(refusals), keys=push.keys, refusals=refusals)
+def _by_event(push: Push, ids: Sequence[JsonValue]) -> _Taken:
+    """Each event has its place in the answer, which is null where it was not taken."""
+    has_id = [one is not None for one in ids]
+    taken = push.only(has_id)
+    return _Taken(
+        delivered=Delivered(count=taken.count, keys=taken.keys), rest=push.only([not has_own for has_own in has_id])
+    )
