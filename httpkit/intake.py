@@ -26,6 +26,8 @@ _ABOUT_EVENTS = frozenset({400, 413, 422})
 """Statuses that may speak of what is in a push; the other refusals speak of the intake or of its address."""
 
 _REFUSALS_TO_DOUBT = 10
+"""So many in a row, in whatever pushes, may speak against the intake and not against the events."""
+
 _TRIES_WITHOUT_ID = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
@@ -105,10 +107,12 @@ class _Taken:
 
     Attributes:
         delivered: the events that got an id.
+        last: one of them.
         rest: those that got none; None when there are no such.
     """
 
     delivered: Delivered
+    last: str
     rest: Push | None = None
 
 
@@ -146,6 +150,8 @@ class Intake:
         self._key = key
         self._batch_size = batch_size
         self._compress = compress
+        self._refused_in_a_row = 0
+        self._known: str | None = None  # an event that it has taken
         self._trouble = trouble or (lambda error, seconds: client.pause(seconds))
 
     def pushes(self, texts: Sequence[str], marks: Sequence[bytes | None]) -> Iterator[Push]:
@@ -185,17 +191,15 @@ class Intake:
 
         Raises:
             SettingsError: the intake key was refused, or the intake is at another address.
-            RefusedError: the intake takes none of the events, which speaks against itself and not against them.
+            RefusedError: the intake takes nothing any more, which speaks against itself and not against the events.
             httpkit.stopping.Stopped: the stop event was set.
         """
-        waiting, refused, taken = [push], list[Delivered](), False
-        withheld: list[bytes] = []
+        waiting, refused, withheld = [push], list[Delivered](), list[bytes]()
         while waiting:
             piece = waiting.pop()
             outcome = self._outcome(piece, begun)
             begun = None
             if isinstance(outcome, _Taken):
-                taken = True
                 yield from refused
                 refused = []
                 if outcome.rest:
@@ -207,11 +211,10 @@ class Intake:
                 half = piece.count // 2
                 waiting += [piece.part(half, None), piece.part(0, half)]
             else:
-                refused.append(_refusal(piece, 0, outcome))
-                if not taken and len(refused) >= _REFUSALS_TO_DOUBT:
+                refused.append(_refusal(piece, outcome))
+                self._refused_in_a_row += 1
+                if self._refused_in_a_row >= _REFUSALS_TO_DOUBT:
                     yield _without_keys(self._proof_of_life(waiting, outcome), withheld)
-                    taken = True
-                if taken:
                     yield from refused
                     refused = []
         yield from refused
@@ -220,6 +223,9 @@ class Intake:
 
     def _proof_of_life(self, waiting: list[Push], doubt: RefusedError) -> Delivered:
         """Whatever the intake takes of what waits; it is taken out of there.
+
+        When it takes nothing of that, it is sent once more what it took last. That event comes twice, which is the
+        price of not giving up events that only a broken intake refuses.
 
         Raises:
             RefusedError: it takes nothing.
@@ -231,6 +237,10 @@ class Intake:
                     before = piece.part(0, cut) if cut else None
                     waiting[place : place + 1] = [left for left in (outcome.rest, before) if left]
                     return outcome.delivered
+        if self._known is not None:
+            again = Push(texts=[self._known], marks=[None])
+            if isinstance(self._outcome(again), _Taken):
+                return Delivered(count=0, keys=())
         raise doubt
 
     def _smaller_pushes(self, push: Push) -> Iterator[Push]:
@@ -252,6 +262,8 @@ class Intake:
         while True:
             try:
                 outcome = self._answered(push, (begun or self.begin(push))())
+                if isinstance(outcome, _Taken):
+                    self._refused_in_a_row, self._known = 0, outcome.last
                 if not (isinstance(outcome, RefusedError) and outcome.status < 400 and push.count == 1):
                     return outcome
                 without_id += 1
@@ -312,10 +324,9 @@ def _pause(trouble: HttpkitError, tries: int) -> float:
     return max(back_off, told or 0.0)
 
 
-def _refusal(push: Push, place: int, error: RefusedError) -> Delivered:
-    key = push.marks[place]
-    refusal = Refusal(key=key, text=push.texts[place], reason=error.message)
-    return Delivered(count=0, keys=[key] if key else (), refusals=[refusal])
+def _refusal(alone: Push, error: RefusedError) -> Delivered:
+    (key,), (text,) = alone.marks, alone.texts
+    return Delivered(count=0, keys=[key] if key else (), refusals=[Refusal(key=key, text=text, reason=error.message)])
 
 
 def _without_keys(delivered: Delivered, withheld: list[bytes]) -> Delivered:
@@ -337,7 +348,7 @@ def _acknowledgement(push: Push, response: Response) -> _Taken | RefusedError:
         )
     taken = [one for one in ids if one is not None]
     if len(taken) >= push.count:
-        return _Taken(delivered=Delivered(count=push.count, keys=push.keys))
+        return _taken(push)
     if taken and len(ids) == push.count:
         return _by_event(push, ids)
     return RefusedError(f"the intake acknowledged {len(taken)} of {push.count} events", status=response.status)
@@ -346,7 +357,8 @@ def _acknowledgement(push: Push, response: Response) -> _Taken | RefusedError:
 def _by_event(push: Push, ids: Sequence[JsonValue]) -> _Taken:
     """Each event has its place in the answer, which is null where it was not taken."""
     has_id = [one is not None for one in ids]
-    taken = push.only(has_id)
-    return _Taken(
-        delivered=Delivered(count=taken.count, keys=taken.keys), rest=push.only([not has_own for has_own in has_id])
-    )
+    return replace(_taken(push.only(has_id)), rest=push.only([not has_own for has_own in has_id]))
+
+
+def _taken(push: Push) -> _Taken:
+    return _Taken(delivered=Delivered(count=push.count, keys=push.keys), last=push.texts[-1])

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
@@ -190,7 +190,8 @@ def test_many_refused_events_before_good_ones_are_no_doubt_about_the_intake(api:
     api.handler = refusing_bad_ones(arrived)
     delivered = deliver(api, *texts)
 
-    assert sorted(arrived) == sorted(texts[bad:])
+    assert set(arrived) == set(texts[bad:])
+    assert len(arrived) - good <= bad // 10, "one may come again after ten refusals"
     assert [refusal.text for one in delivered for refusal in one.refusals] == texts[:bad]
     assert sum(one.count for one in delivered) == good
 
@@ -216,13 +217,11 @@ def test_tries_without_an_acknowledgement_are_counted_apart_from_outages(api: Fa
 
 @given(texts=st.lists(st.sampled_from(["good", "bad"]), min_size=1, max_size=24), batch_size=st.integers(1, 9))
 def test_whatever_is_refused_everything_else_arrives_once_and_in_order(texts: list[str], batch_size: int) -> None:
+    assume("bad" * 10 not in "".join(texts))
     texts = ["good", *(f"{text} {number}" for number, text in enumerate(texts))]
     arrived: list[str] = []
     with FakeApi(refusing_bad_ones(arrived)) as api:
-        try:
-            delivered = deliver(api, *texts, batch_size=batch_size)
-        except RefusedError:  # ten bad ones in a row
-            return
+        delivered = deliver(api, *texts, batch_size=batch_size)
 
     assert arrived == [text for text in texts if text.startswith("good")]
     refused = [refusal.text for one in delivered for refusal in one.refusals]

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from httpkit.errors import RefusedError, SettingsError
 from httpkit.intake import Intake, Push
-from tests.core.pushes import body_of, intake_at, packed, refusing_bad_ones
+from tests.core.pushes import acknowledge, body_of, intake_at, packed, refusing_bad_ones
 from tests.fake_api import Answer, Asked, FakeApi, Handler
 
 
@@ -22,6 +23,11 @@ def giving_no_id(arrived: list[str], nulls: dict[str, int]) -> Handler:
         return Answer(json={"event_ids": ids})
 
     return handler
+
+
+def patient_intake_at(url: str) -> Intake:
+    """An intake that is tried again without a wait."""
+    return intake_at(url, trouble=lambda error, seconds: None)
 
 
 def push_of(records: list[list[str]]) -> tuple[Push, dict[bytes, list[str]]]:
@@ -68,12 +74,106 @@ def test_whatever_is_refused_no_key_is_given_too_early(records: list[list[str]],
         check_keys(intake_at(api.url), named, arrived)
 
 
+# an intake that is doubted
+
+
+def delivered_by(intake: Intake, *texts: str) -> tuple[int, list[str]]:
+    """Deliver some events; the number that was taken, and those that were refused."""
+    delivered = [one for push in packed(intake, *texts) for one in intake.deliver(push)]
+    return sum(one.count for one in delivered), [refusal.text for one in delivered for refusal in one.refusals]
+
+
+def numbered(word: str, count: int) -> list[str]:
+    """Events that begin with a word."""
+    return [f"{word} {number}" for number in range(count)]
+
+
+def refusing_all(status: int = 400) -> Handler:
+    """An intake that takes nothing."""
+    return lambda _: Answer(status=status)
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_an_intake_that_refuses_all_of_many_small_pushes_is_doubted(api: FakeApi, count: int) -> None:
+    """Else a quiet source would lose everything to the quarantine while its intake is broken."""
+    api.handler = refusing_all()
+    intake = intake_at(api.url)
+    given_up: list[str] = []
+    for _ in range(9 // count):
+        given_up += delivered_by(intake, *numbered("good", count))[1]
+    for _ in range(3):
+        with pytest.raises(RefusedError):
+            delivered_by(intake, *numbered("good", count))
+    assert len(given_up) == 9
+
+    api.handler = acknowledge
+    assert delivered_by(intake, *numbered("good", count)) == (count, [])
+
+
+@pytest.mark.parametrize("bad", [10, 25])
+def test_a_push_of_bad_events_alone_is_given_up_when_the_intake_still_takes_what_it_took(
+    api: FakeApi, bad: int
+) -> None:
+    arrived: list[str] = []
+    api.handler = refusing_bad_ones(arrived)
+    intake = intake_at(api.url)
+    assert delivered_by(intake, "first", "last") == (2, [])
+
+    assert delivered_by(intake, *numbered("bad", bad)) == (0, numbered("bad", bad))
+
+    assert arrived == ["first", "last", *["last"] * (bad // 10)]
+
+
+def test_an_intake_that_refuses_what_it_took_is_doubted_and_not_the_events(api: FakeApi) -> None:
+    api.handler = acknowledge
+    intake = intake_at(api.url)
+    delivered_by(intake, "good")
+    api.handler = refusing_all()
+
+    with pytest.raises(RefusedError):
+        delivered_by(intake, *numbered("also good", 10))
+
+    api.handler = acknowledge
+    assert delivered_by(intake, *numbered("also good", 10)) == (10, [])
+
+
+def test_each_event_that_is_taken_ends_the_doubt(api: FakeApi) -> None:
+    arrived: list[str] = []
+    api.handler = refusing_bad_ones(arrived)
+    intake = intake_at(api.url, batch_size=9)
+    texts = [*numbered("bad", 9), "good 1", *numbered("bad", 9), "good 2", *numbered("bad", 9)]
+
+    assert delivered_by(intake, *texts) == (2, numbered("bad", 9) * 3)
+    assert arrived == ["good 1", "good 2"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_is_a_wrong_setting_also_in_doubt(api: FakeApi, status: int) -> None:
+    api.handler = acknowledge
+    intake = intake_at(api.url)
+    delivered_by(intake, "known")
+    api.handler = lambda asked: Answer(status=status if body_of(asked)["jsons"] == ["known"] else 400)
+
+    with pytest.raises(SettingsError):
+        delivered_by(intake, *numbered("bad", 10))
+
+
+def test_an_outage_while_an_intake_is_doubted_is_waited_for(api: FakeApi) -> None:
+    api.handler = acknowledge
+    intake = patient_intake_at(api.url)
+    delivered_by(intake, "known")
+    outage = [503, 503]
+
+    def handler(asked: Asked) -> Answer:
+        if body_of(asked)["jsons"] != ["known"]:
+            return Answer(status=400)
+        return Answer(status=outage.pop()) if outage else acknowledge(asked)
+
+    api.handler = handler
+    assert delivered_by(intake, *numbered("bad", 10)) == (0, numbered("bad", 10))
+
+
 # events without an id
-
-
-def patient_intake_at(url: str) -> Intake:
-    """An intake that is tried again without a wait."""
-    return intake_at(url, trouble=lambda error, seconds: None)
 
 
 @pytest.mark.parametrize("others", [0, 1, 6])
