@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from httpkit.documents import decode_json
+from httpkit.documents import decode_json, encode_json
 from httpkit.errors import UnexpectedShapeError
 
 JsonValue = Any
@@ -152,6 +152,12 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     def value(self) -> JsonValue:
         """The record as the API gave it, as a JSON value."""
         return value_of(self.content)
+
+    @property
+    def text(self) -> str:
+        """The record as the API gave it, as JSON on one line, also when it cannot be decoded."""
+        content = self.content
+        return content.text if isinstance(content, SlicedRecord) else encode_json(content).decode()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from httpkit.client import Begun
 from httpkit.columns import Records
+from httpkit.errors import UnexpectedShapeError
+from httpkit.events import EventWriter
 from httpkit.intake import EVENT_BYTES, Delivered, Intake, Push, Refusal, too_large
 from httpkit.values import Batch, Record
 from testhttp_modules.flight import Delivery, Departure
@@ -27,12 +29,12 @@ class Packed:
 
     Attributes:
         keys: of records that give no event that an intake takes.
-        too_large: events that no intake takes.
+        unfit: events that no intake takes, and records that cannot be made events.
     """
 
     pushes: Sequence[Push]
     keys: Sequence[bytes]
-    too_large: Sequence[Refusal]
+    unfit: Sequence[Refusal]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,28 +61,44 @@ class IntakeDelivery:
         self._intake = intake
         self._host = host
         self._measures = measures
+        self._reshaped = set[str]()  # names of the streams of which a record could be made an event
         self.steps = Delivery(prepare=self._pack, begin=self._begin)
 
     def _pack(self, reading: Reading, batch: Batch) -> Packed:
-        """Make the pushes of a batch."""
+        """Make the pushes of a batch.
+
+        Raises:
+            UnexpectedShapeError: no record can be reshaped as configured, and none could before.
+        """
         writer = reading.source.writer
         records = batch.records
         if isinstance(records, Records):
             passed_on = writer.plain_texts(records)
             if passed_on is not None and max(map(len, passed_on), default=0) <= _SURELY_FITS:
+                self._check_shapes(reading, len(records), errors=())
                 whole = records.keys if records.remember else [None] * len(records)
-                return Packed(pushes=tuple(self._intake.pushes(passed_on, whole)), keys=(), too_large=())
+                return Packed(pushes=tuple(self._intake.pushes(passed_on, whole)), keys=(), unfit=())
         texts, marks = list[str](), list[bytes | None]()
-        keys: list[bytes] = []
-        oversized: list[Refusal] = []
+        keys, unfit, errors = list[bytes](), list[Refusal](), list[UnexpectedShapeError]()
         for record in records:
-            if fitting := _fitting(record, writer.texts(record), oversized):
+            if fitting := _fitting(record, _texts(record, writer, unfit, errors), unfit):
                 texts += fitting
                 # With the last one the record is delivered whole.
                 marks += [*[None] * (len(fitting) - 1), record.key if record.remember else None]
             elif record.remember:
                 keys.append(record.key)
-        return Packed(pushes=tuple(self._intake.pushes(texts, marks)), keys=keys, too_large=oversized)
+        self._check_shapes(reading, len(records), errors)
+        return Packed(pushes=tuple(self._intake.pushes(texts, marks)), keys=keys, unfit=unfit)
+
+    def _check_shapes(self, reading: Reading, count: int, errors: Sequence[UnexpectedShapeError]) -> None:
+        """Records may be odd, but not all of them from the beginning: then the setting is wrong.
+
+        One record alone says nothing about the setting, and would never be passed.
+        """
+        if len(errors) < count:
+            self._reshaped.add(reading.name)
+        elif count > 1 and reading.name not in self._reshaped:
+            raise errors[0]
 
     def _begin(self, reading: Reading, batch: Batch, packed: Packed) -> Departure:
         start = time.monotonic()
@@ -96,7 +114,7 @@ class IntakeDelivery:
         Args:
             begun: the first try of the first push, which began at the moment `start`.
         """
-        self._put_aside(reading, packed.too_large)
+        self._put_aside(reading, packed.unfit)
         count, keys = 0, list(packed.keys)
         for number, push in enumerate(packed.pushes, 1):
             for delivered in self._intake.deliver(push, begun):
@@ -127,13 +145,25 @@ def _is_whole(push: Push, delivered: Delivered) -> bool:
     return delivered.count + len(delivered.refusals) == push.count
 
 
-def _fitting(record: Record, texts: Sequence[str], oversized: list[Refusal]) -> list[str]:
-    """The events of a record that an intake takes; the others are added to `oversized`."""
+def _texts(
+    record: Record, writer: EventWriter, unfit: list[Refusal], errors: list[UnexpectedShapeError]
+) -> Sequence[str]:
+    """The events of a record; none when it cannot be reshaped, which is added to `unfit` and `errors`."""
+    try:
+        return writer.texts(record)
+    except UnexpectedShapeError as error:
+        errors.append(error)
+        unfit.append(Refusal(key=record.key, text=record.text, reason=error.message))
+        return ()
+
+
+def _fitting(record: Record, texts: Sequence[str], unfit: list[Refusal]) -> list[str]:
+    """The events of a record that an intake takes; the others are added to `unfit`."""
     fitting: list[str] = []
     for text in texts:
         if too_large(text):
             reason = f"{len(text.encode('utf-8', 'surrogatepass'))} bytes, an intake takes at most {EVENT_BYTES}"
-            oversized.append(Refusal(key=record.key, text=text, reason=reason))
+            unfit.append(Refusal(key=record.key, text=text, reason=reason))
         else:
             fitting.append(text)
     return fitting

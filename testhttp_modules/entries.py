@@ -83,7 +83,7 @@ class EntryMapping:
             except UnexpectedShapeError as error:
                 reason = error.message
             if reason:
-                misfits.append(Misfit(key=record.key, text=encode_json(record.value).decode(), reason=reason))
+                misfits.append(Misfit(key=record.key, text=record.text, reason=reason))
         return Found(entries=entries, misfits=misfits)
 
     def _entry(self, record: Record, part: JsonValue, now: int) -> JsonValue:

@@ -82,7 +82,7 @@ class Flight(Generic[Prepared]):
         """Make of a batch what is delivered.
 
         Raises:
-            UnexpectedShapeError: a record cannot be reshaped as configured.
+            UnexpectedShapeError: no record can be reshaped as configured.
         """
         return self._delivery.prepare(reading, batch)
 

@@ -165,6 +165,16 @@ def test_a_record_that_cannot_be_reshaped_does_not_stop_the_others(api: FakeApi,
     assert len(watched.component.logged("warning")) == 1
 
 
+def test_a_record_that_cannot_be_decoded_does_not_stop_the_others(api: FakeApi, tmp_path: Path) -> None:
+    body = b'[{"id": 1, "value": "a", "n": %s}, {"id": 2, "value": "b"}]' % (b"9" * 5000)
+    api.handler = lambda _: Answer(body=body, headers={"Content-Type": "application/json"})
+    watched = Watched(tmp_path, api.url)
+    watched.poll()
+
+    assert watched.ids == [2]
+    assert len(watched.component.logged("warning")) == 1
+
+
 def test_data_that_nothing_can_read_is_made_readable(api: FakeApi, tmp_path: Path) -> None:
     body = b'[{"id": 1, "value": "a\\ud800", "timestamp": 1, "n": 123456789012345678901234567890}]'
     [found] = entries_of(api, tmp_path, Answer(body=body, headers={"Content-Type": "application/json"}))

@@ -1,0 +1,166 @@
+"""What the connector makes of the records of a page, and what becomes of those that it can make nothing of."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from httpkit.errors import UnexpectedShapeError
+from httpkit.quarantine import quarantined_in
+from tests.core.pushes import acknowledge, body_of
+from tests.fake_api import Answer, FakeApi
+from tests.module.connected import Connected
+
+DATES = {"dates": {"date": "%Y-%m-%d"}}
+
+
+def record(number: int, date: str = "2026-01-01") -> dict[str, Any]:
+    """A record that can be reshaped when its date is one."""
+    return {"id": number, "date": date}
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    with FakeApi(lambda _: Answer(json=[])) as running:
+        yield running
+
+
+@pytest.fixture
+def intake() -> Iterator[FakeApi]:
+    with FakeApi(acknowledge) as running:
+        yield running
+
+
+Connect = Callable[..., Connected]
+
+
+@pytest.fixture
+def connect(tmp_path: Path, api: FakeApi, intake: FakeApi) -> Iterator[Connect]:
+    """Starts connectors between the API and the intake, and lets their memories go at the end."""
+    started: list[Connected] = []
+
+    def start(**configuration: Any) -> Connected:
+        for one in started:
+            one.close()
+        started.append(Connected(tmp_path, f"{api.url}/x", intake.url, **configuration))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def ids_at(intake: FakeApi) -> list[Any]:
+    """The identities of all events that were pushed, in order."""
+    return [json.loads(text)["id"] for asked in intake.asked for text in body_of(asked)["jsons"]]
+
+
+def shows(api: FakeApi, *records: Any) -> None:
+    """From here on the API has these records."""
+    api.handler = lambda _: Answer(json=list(records))
+
+
+def test_a_record_that_cannot_be_reshaped_goes_to_quarantine_and_the_others_arrive(
+    connect: Connect, api: FakeApi, intake: FakeApi, tmp_path: Path
+) -> None:
+    shows(api, record(1), record(2, "no date"), record(3))
+    connected = connect(**DATES)
+    assert connected.poll() == 2
+    assert connected.discarded == 1
+
+    assert connect(**DATES).poll() == 0
+    assert ids_at(intake) == [1, 3]
+    (put_aside,) = quarantined_in(tmp_path)
+    assert json.loads(put_aside.head) == record(2, "no date")
+    assert put_aside.reason.startswith("dates.date: ")
+    (warning,) = connected.component.logged("warning")
+    assert put_aside.reason in warning
+
+
+def test_a_record_of_which_one_part_cannot_be_reshaped_is_put_aside_whole(
+    connect: Connect, api: FakeApi, intake: FakeApi
+) -> None:
+    shows(api, {"id": 1, "n": [5, "x"]}, {"id": 2, "n": [6]})
+
+    assert connect(explode=["n"], transform="{id: id, n: abs(n)}").poll() == 1
+    assert ids_at(intake) == [2]
+
+
+def test_a_record_that_cannot_be_decoded_is_put_aside_as_it_came(
+    connect: Connect, api: FakeApi, intake: FakeApi, tmp_path: Path
+) -> None:
+    """It has a source of its own, so it must be decoded, which its number does not allow."""
+    odd = b'{"id":2,"source":"own","n":%s}' % (b"9" * 5000)
+    body = b'[{"id":1},%s,{"id":3}]' % odd
+    api.handler = lambda _: Answer(body=body, headers={"Content-Type": "application/json"})
+
+    assert connect().poll() == 2
+    assert ids_at(intake) == [1, 3]
+    (put_aside,) = quarantined_in(tmp_path)
+    assert put_aside.size == len(odd)
+
+
+def test_a_page_of_which_no_record_can_be_reshaped_is_an_error_and_nothing_is_thrown_away(
+    connect: Connect, api: FakeApi, intake: FakeApi, tmp_path: Path
+) -> None:
+    """The setting is wrong, and what is in quarantine would never be delivered."""
+    shows(api, record(1, "01.02.2026"), record(2, "02.02.2026"))
+    connected = connect(**DATES)
+    for _ in range(2):
+        with pytest.raises(UnexpectedShapeError, match=r"dates\.date"):
+            connected.poll()
+    assert list(quarantined_in(tmp_path)) == []
+
+    assert connect(dates={"date": "%d.%m.%Y"}).poll() == 2
+    assert ids_at(intake) == [1, 2]
+
+
+def test_once_records_were_passed_on_a_page_that_cannot_be_decoded_is_put_aside(
+    connect: Connect, api: FakeApi, intake: FakeApi
+) -> None:
+    connected = connect()
+    shows(api, {"id": 1}, {"id": 2})
+    assert connected.poll() == 2
+    odd = [b'{"id":%d,"source":"own","n":%s}' % (number, b"9" * 5000) for number in (3, 4)]
+    body = b"[" + b",".join(odd) + b"]"
+    api.handler = lambda _: Answer(body=body, headers={"Content-Type": "application/json"})
+
+    assert connected.poll() == 0
+    assert connected.discarded == 2
+    assert ids_at(intake) == [1, 2]
+
+
+def test_once_a_record_was_reshaped_a_page_of_odd_ones_is_put_aside(
+    connect: Connect, api: FakeApi, intake: FakeApi
+) -> None:
+    connected = connect(**DATES)
+    shows(api, record(1))
+    assert connected.poll() == 1
+    shows(api, record(2, "no date"), record(3, "no date"))
+    assert connected.poll() == 0
+    shows(api, record(4))
+    assert connected.poll() == 1
+
+    assert connected.discarded == 2
+    assert ids_at(intake) == [1, 4]
+
+
+def test_one_odd_record_alone_on_its_page_speaks_of_itself(connect: Connect, api: FakeApi) -> None:
+    shows(api, record(1, "no date"))
+    connected = connect(**DATES)
+
+    assert connected.poll() == 0
+    assert connected.discarded == 1
+
+
+def test_a_stream_that_cannot_be_reshaped_is_judged_by_its_own_records(connect: Connect, api: FakeApi) -> None:
+    api.handler = lambda asked: Answer(
+        json=[record(number, asked.params["date"]) for number in ([1, 2] if asked.params["date"] == "no" else [3, 4])]
+    )
+    connected = connect(params={"date": "{stream.date}"}, streams=[{"date": "2026-01-01"}, {"date": "no"}], **DATES)
+
+    assert connected.poll() == 2
+    assert connected.discarded == 0
+    assert connected.host.health.context()["state"] == "failing"
