@@ -76,12 +76,15 @@ class Source:
         """
         return replace(position, window=self._windows.next_window(position, self._clocks.now()))
 
-    def failed(self, position: Position, error: HttpkitError) -> Position:
+    def failed(self, position: Position, error: HttpkitError, gap: Gap | None = None) -> Position:
         """The position after a poll that ended with an error: what is asked for next may be less, or later.
 
         Args:
             position: of the last batch that was remembered.
+            gap: of which the records could not be delivered; it must not keep others from being tried.
         """
+        if gap:
+            return self._windows.failed_again(position, gap, error, self._clocks.now())
         if not _may_be_too_much(error):
             return position
         helps = self._templates.asks_for_end
@@ -145,7 +148,7 @@ class Source:
             try:
                 for batch in self._read_window(seen, position, window, self._clocks.now(), self._settings.max_pages):
                     position, closed = batch.position, batch.complete
-                    yield replace(batch, complete=closed and self._due_gap(position) is None)
+                    yield replace(batch, complete=closed and self._due_gap(position) is None, gap=gap)
             except (RefusedError, UnavailableError, UnexpectedShapeError) as failure:
                 error = failure
             if not closed:

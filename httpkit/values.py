@@ -265,6 +265,7 @@ class Batch:
         latest_delay: seconds by which the latest of them came late.
         newest: time of the newest of the new records; None where records have no time.
         restarted: did the API no longer know the place that was remembered, so that its window was begun again?
+        gap: of which it is a part, when one is tried again.
     """
 
     records: Sequence[Record]
@@ -277,3 +278,4 @@ class Batch:
     latest_delay: float = 0.0
     newest: datetime | None = None
     restarted: bool = False
+    gap: Gap | None = None

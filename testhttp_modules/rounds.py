@@ -11,7 +11,7 @@ from threading import Event
 from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.stopping import Stopped
-from httpkit.values import Batch, Position
+from httpkit.values import Batch, Gap, Position
 from testhttp_modules import metrics
 from testhttp_modules.flight import DeliveryError, Flight, Prepared, Tally
 from testhttp_modules.health import Health
@@ -134,6 +134,7 @@ def _one_turn(polled: Generator[None, None, None], flight: Flight[Prepared], hos
 def _polled(reading: Reading, flight: Flight[Prepared], host: Host) -> Generator[None, None, None]:
     """One poll of a stream, batch by batch; being told to wait is a state that outlives a restart, not an error."""
     memory, before, late = reading.memory, reading.memory.position, _Lateness()
+    gap: Gap | None = None
     if before.not_before and SYSTEM_CLOCKS.now() < before.not_before:
         _log_wait(reading, before.not_before, host)
         return
@@ -147,7 +148,9 @@ def _polled(reading: Reading, flight: Flight[Prepared], host: Host) -> Generator
                     f"{reading.title}: the API no longer knows where reading ended, so the window was begun again",
                     level="warning",
                 )
+            gap = batch.gap
             prepared = flight.prepare(reading, batch)
+            gap = None
             # Its records are let go, since they need memory.
             flight.begin(reading, replace(batch, records=()), prepared)
             del batch, prepared
@@ -157,7 +160,7 @@ def _polled(reading: Reading, flight: Flight[Prepared], host: Host) -> Generator
         flight.end()
         if not _was_told_to_wait(reading, error, host):
             with suppress(UnavailableError):  # a failure that is not counted only costs another try
-                memory.remember([], reading.source.failed(memory.position, error))
+                memory.remember([], reading.source.failed(memory.position, error, gap))
             raise _ReadingFailed(error) from error
     else:
         host.health.ends(reading.title)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from httpkit.errors import UnexpectedShapeError
 from httpkit.quarantine import quarantined_in
+from httpkit.values import Gap, Position
+from tests.core.clocks import Clock
 from tests.core.pushes import acknowledge, body_of
 from tests.fake_api import Answer, FakeApi
 from tests.module.connected import Connected
@@ -164,3 +167,31 @@ def test_a_stream_that_cannot_be_reshaped_is_judged_by_its_own_records(connect: 
     assert connected.poll() == 2
     assert connected.discarded == 0
     assert connected.host.health.context()["state"] == "failing"
+
+
+def test_a_gap_whose_records_cannot_be_reshaped_waits_and_the_others_are_read(
+    connect: Connect, api: FakeApi, intake: FakeApi
+) -> None:
+    """The first gap that is due is tried first, so it would be tried for ever."""
+    clock = Clock(datetime(2026, 1, 2, tzinfo=UTC))
+    start, second = datetime(2026, 1, 1, tzinfo=UTC), timedelta(seconds=1)
+    gaps = [
+        Gap(since=since, until=since + second, reason="500", not_before=start)
+        for since in (start, start + 10 * second)
+    ]
+    odd, good = ([record(1, "no"), record(2, "no")], [record(3)])
+    answers = {"2026-01-01T00:00:00Z": odd, "2026-01-01T00:00:10Z": good}
+    api.handler = lambda asked: Answer(json=answers.get(asked.params["since"], []))
+    bounds = {"since_parameter": "since", "until_parameter": "until"}
+    connected = connect(clocks=clock.clocks, **bounds, **DATES)
+    memory = connected.readings[0].memory
+    memory.remember([], Position(watermark=clock.now, gaps=tuple(gaps)))
+
+    with pytest.raises(UnexpectedShapeError):
+        connected.poll()
+    assert connected.poll() == 1
+
+    assert ids_at(intake) == [3]
+    (left,) = memory.position.gaps
+    assert (left.since, left.attempts) == (start, 1)
+    assert left.not_before > clock.now
