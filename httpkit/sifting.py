@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import compress
+from threading import Event
 
 from httpkit.columns import Records, SlicedRecords
 from httpkit.errors import SettingsError, UnexpectedShapeError
 from httpkit.freshness import SeenKeys, are_present, key_of_record, keys_of_identities
 from httpkit.paths import Path, compile_path
+from httpkit.stoppable import until_stopped
 from httpkit.times import event_moments
 from httpkit.values import JsonValue, OpenWindow, Position, SlicedRecord, value_of
 
@@ -68,16 +70,18 @@ class Sieve:
 
     Args:
         drops: is a record skipped? None when none ever is.
+        stop: ends the work on a page, which raises `httpkit.stopping.Stopped`.
 
     Raises:
         SettingsError: a path is not valid, or is missing.
     """
 
-    def __init__(self, settings: SiftSettings, drops: Callable[[JsonValue], bool] | None) -> None:
+    def __init__(self, settings: SiftSettings, drops: Callable[[JsonValue], bool] | None, stop: Event) -> None:
         if settings.only_in_window and not settings.timestamp_path:
             raise SettingsError("timestamp_path", "is needed by only_in_window: it says where the time of a record is")
         self._settings = settings
         self._drops = drops
+        self._stop = stop
         uses_id = settings.id_path and settings.deduplicate
         self._id: Path | None = compile_path("id_path", settings.id_path) if uses_id else None
         path = settings.timestamp_path
@@ -152,7 +156,8 @@ class Sieve:
         on_page: set[bytes] = set()
         dropped, remember = 0, self._settings.deduplicate
         known = seen.show(look.keys) if remember else [False] * len(look.keys)
-        for item, key, moment, repeated in zip(look.items, look.keys, look.moments, known, strict=True):
+        columns = zip(look.items, look.keys, look.moments, known, strict=True)
+        for item, key, moment, repeated in until_stopped(columns, self._stop):
             new = not (repeated or (remember and key in on_page))
             wanted = new and not (self._outside(moment, window) or (self._drops and self._drops(value_of(item))))
             dropped += new and not wanted
@@ -167,13 +172,17 @@ class Sieve:
         find = self._id
         if find is None:
             return [None] * len(items)
-        return items.identities if isinstance(items, SlicedRecords) else [find(item) for item in items]
+        if isinstance(items, SlicedRecords):
+            return items.identities
+        return [find(item) for item in until_stopped(items, self._stop)]
 
     def _moments(self, items: Sequence[Item]) -> Sequence[datetime | None]:
         find, form = self._time, self._settings.timestamp_format
         if find is None:
             return [None] * len(items)
-        return event_moments(items.times if isinstance(items, SlicedRecords) else [find(item) for item in items], form)
+        if isinstance(items, SlicedRecords):
+            return event_moments(items.times, form)
+        return event_moments([find(item) for item in until_stopped(items, self._stop)], form)
 
     def _outside(self, moment: datetime | None, window: OpenWindow) -> bool:
         if not self._settings.only_in_window or moment is None:

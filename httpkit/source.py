@@ -62,7 +62,7 @@ class Source:
         )
         self._preparation = Preparation(settings.prepare, settings.request, settings.scope, client)
         self._details = Details(settings.detail, settings.request, settings.scope, client, id_path=settings.id_path)
-        self._sieve = Sieve(sift_settings(settings), shaping.drops if settings.shaping.drop else None)
+        self._sieve = Sieve(sift_settings(settings), shaping.drops if settings.shaping.drop else None, client.stop)
         self._token = token_reader(settings.resume, settings.resume_path, settings.paging)
         self._conditions = conditions_of(settings, self._templates)
         # Whatever is wrong with the paging settings shows now, not at the first poll.

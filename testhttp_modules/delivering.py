@@ -10,6 +10,7 @@ from httpkit.columns import Records
 from httpkit.errors import UnexpectedShapeError
 from httpkit.events import EventWriter
 from httpkit.intake import EVENT_BYTES, Delivered, Intake, Push, Refusal, too_large
+from httpkit.stoppable import until_stopped
 from httpkit.values import Batch, Record
 from testhttp_modules.flight import Delivery, Departure
 from testhttp_modules.reading import Reading
@@ -69,6 +70,7 @@ class IntakeDelivery:
 
         Raises:
             UnexpectedShapeError: no record can be reshaped as configured, and none could before.
+            Stopped: the component has to end.
         """
         writer = reading.source.writer
         records = batch.records
@@ -80,7 +82,7 @@ class IntakeDelivery:
                 return Packed(pushes=tuple(self._intake.pushes(passed_on, whole)), keys=(), unfit=())
         texts, marks = list[str](), list[bytes | None]()
         keys, unfit, errors = list[bytes](), list[Refusal](), list[UnexpectedShapeError]()
-        for record in records:
+        for record in until_stopped(records, self._host.stop):
             if fitting := _fitting(record, _texts(record, writer, unfit, errors), unfit):
                 texts += fitting
                 # With the last one the record is delivered whole.
@@ -135,7 +137,7 @@ class IntakeDelivery:
         return count
 
     def _put_aside(self, reading: Reading, refusals: Sequence[Refusal]) -> None:
-        for refusal in refusals:
+        for refusal in until_stopped(refusals, self._host.stop):
             key = refusal.key or _NO_KEY
             self._host.quarantine(reading, key, refusal.text, refusal.reason)
             self._measures.discarded(1)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Event
 
 from pydantic import ValidationError
 
@@ -11,6 +12,7 @@ from httpkit.errors import UnexpectedShapeError
 from httpkit.numbering import number_of_identity
 from httpkit.paths import Path, compile_path
 from httpkit.source import Source
+from httpkit.stoppable import until_stopped
 from httpkit.times import event_moment
 from httpkit.values import JsonValue, Record
 from testhttp_modules.models import Entry, TriggerConfiguration
@@ -51,11 +53,15 @@ class EntryMapping:
     A record that is an entry already stays as it is; what it lacks is added: an identity (the number of all it holds)
     and a time (when it was found). With a path of its own for identity, value or time, any record becomes an entry.
 
+    Args:
+        stop: ends the work on a page.
+
     Raises:
         SettingsError: a path is not valid.
     """
 
-    def __init__(self, configuration: TriggerConfiguration) -> None:
+    def __init__(self, configuration: TriggerConfiguration, stop: Event) -> None:
+        self._stop = stop
         self._maps = bool(configuration.value_path or configuration.timestamp_path or configuration.id_path != "id")
         self._value_path = configuration.value_path or "value"
         self._value = compile_path("value_path", self._value_path)
@@ -69,10 +75,13 @@ class EntryMapping:
         Args:
             source: reshapes its records.
             now: the time of entries that have none.
+
+        Raises:
+            httpkit.stopping.Stopped: the stop event was set.
         """
         entries: list[JsonValue] = []
         misfits: list[Misfit] = []
-        for record in records:
+        for record in until_stopped(records, self._stop):
             reason = ""
             try:
                 for part in source.events(record):

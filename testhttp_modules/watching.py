@@ -45,7 +45,7 @@ class Watch:
         self._readings = readings
         self._host = host
         self._clocks = clocks
-        self._mapping = EntryMapping(configuration)
+        self._mapping = EntryMapping(configuration, host.stop)
         self._starts_with_all = configuration.first_poll == "all"
         self._expected = timedelta(hours=configuration.expected_update_hours)
         settings = RunSettings(

@@ -1,6 +1,7 @@
 """Whatever the API does at its end, every record comes exactly once and every poll ends."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class ModelApi:
     records: list[int] = field(default_factory=list)
     requests: int = 0
     fail_at: int | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def clean(self, text: str) -> str:
         return text

@@ -4,14 +4,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 
 from httpkit.client import Client
 from httpkit.freshness import SeenKeys
 from httpkit.intake import Intake
+from httpkit.sifting import Sieve, SiftSettings
 from httpkit.stopping import Stopped, run_until_stopped
-from httpkit.values import Position
+from httpkit.values import OpenWindow, Position
 from tests.core.clients import get as sent
 from tests.core.clients import local_settings
 from tests.core.polls import get, in_turn, items, poll, source_of
@@ -49,6 +51,34 @@ def test_a_stop_ends_a_poll_whose_answer_never_comes_to_its_end(api: FakeApi) ->
 
     with stopped_within_a_second(stop):
         poll(source_of(stoppable_client(stop), get(api.url)), SeenKeys())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [SiftSettings(id_path="join('-', [a, b])"), SiftSettings(timestamp_path="a || b")],
+    ids=["identity", "time"],
+)
+def test_a_stop_ends_the_look_at_a_large_page(settings: SiftSettings) -> None:
+    """An expression in JMESPath takes so long per record that a large page takes many seconds."""
+    stop = threading.Event()
+    records = [{"id": number, "a": "x", "b": "y"} for number in range(1000)]
+    sieve = Sieve(settings, None, stop)
+    assert len(sieve.look(records, [0] * 1000).keys) == 1000
+
+    stop.set()
+    with pytest.raises(Stopped):
+        sieve.look(records, [0] * 1000)
+
+
+def test_a_stop_ends_the_filtering_of_a_large_page() -> None:
+    stop = threading.Event()
+    sieve = Sieve(SiftSettings(), lambda record: False, stop)
+    look = sieve.look(items(*range(1000)), [0] * 1000)
+    now = datetime.now(UTC)
+
+    stop.set()
+    with pytest.raises(Stopped):
+        sieve.sift(look, SeenKeys(), OpenWindow(since=now, until=now), None)
 
 
 def test_a_stop_ends_a_push_that_waits_for_its_acknowledgement(api: FakeApi) -> None:

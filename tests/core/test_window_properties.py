@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -72,6 +73,7 @@ class TimedApi:
     sick: float | None = None
     well_at: float = 0.0
     requests: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def now(self) -> datetime:
         """The time of day."""

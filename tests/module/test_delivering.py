@@ -10,6 +10,7 @@ import pytest
 
 from httpkit.errors import UnexpectedShapeError
 from httpkit.quarantine import quarantined_in
+from httpkit.stopping import Stopped
 from httpkit.values import Gap, Position
 from tests.core.clocks import Clock
 from tests.core.pushes import acknowledge, body_of
@@ -167,6 +168,18 @@ def test_a_stream_that_cannot_be_reshaped_is_judged_by_its_own_records(connect: 
     assert connected.poll() == 2
     assert connected.discarded == 0
     assert connected.host.health.context()["state"] == "failing"
+
+
+def test_a_stop_ends_the_work_on_a_large_page(connect: Connect, api: FakeApi) -> None:
+    """To reshape its records may take many seconds."""
+    shows(api, *(record(number) for number in range(1000)))
+    connected = connect(**DATES)
+    (reading,) = connected.readings
+    (batch,) = reading.source.poll(reading.memory.seen, reading.memory.position)
+
+    connected.host.stop.set()
+    with pytest.raises(Stopped):
+        connected.delivery.steps.prepare(reading, batch)
 
 
 def test_a_gap_whose_records_cannot_be_reshaped_waits_and_the_others_are_read(

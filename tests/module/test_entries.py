@@ -1,5 +1,6 @@
 """What becomes an entry, what it holds, and what happens to a record that cannot be one."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,12 @@ from typing import Any
 import pytest
 
 from httpkit.errors import HttpkitError, SettingsError
+from httpkit.freshness import SeenKeys
+from httpkit.stopping import Stopped
+from testhttp_modules.entries import EntryMapping
+from testhttp_modules.models import TriggerConfiguration
+from tests.core.clients import local_client
+from tests.core.polls import get, poll, source_of
 from tests.core.test_feeds import ATOM, RSS
 from tests.fake_api import Answer, FakeApi
 from tests.module.watched import Watched, entry
@@ -173,6 +180,20 @@ def test_a_record_that_cannot_be_decoded_does_not_stop_the_others(api: FakeApi, 
 
     assert watched.ids == [2]
     assert len(watched.component.logged("warning")) == 1
+
+
+def test_a_stop_ends_the_work_on_a_large_page(api: FakeApi) -> None:
+    """To reshape and map its records may take many seconds."""
+    api.handler = lambda _: Answer(json=[entry(number) for number in range(1000)])
+    source = source_of(local_client(), get(api.url), records_path="")
+    records = [record for batch in poll(source, SeenKeys()) for record in batch.records]
+    stop = threading.Event()
+    mapping = EntryMapping(TriggerConfiguration(url=api.url, polling_interval=1), stop)
+    assert len(mapping.found(source, records, datetime.now(UTC)).entries) == 1000
+
+    stop.set()
+    with pytest.raises(Stopped):
+        mapping.found(source, records, datetime.now(UTC))
 
 
 def test_data_that_nothing_can_read_is_made_readable(api: FakeApi, tmp_path: Path) -> None:
