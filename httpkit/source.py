@@ -23,7 +23,7 @@ from httpkit.redaction import named
 from httpkit.request_templates import RequestTemplates
 from httpkit.resuming import token_reader
 from httpkit.shaping import Shaping
-from httpkit.sifting import Look, Sieve
+from httpkit.sifting import Look, Sieve, Sifted
 from httpkit.source_settings import SourceSettings, check_tags, conditions_of, sift_settings, slicer_for
 from httpkit.templates import Scope
 from httpkit.values import Batch, Gap, JsonValue, OpenWindow, Page, Position, Record, Request, Response
@@ -116,7 +116,10 @@ class Source:
                 position, closed = batch.position, batch.complete
                 goes_on = pages > 0 and (not closed or self._windows.more_to_read(position, begun))
                 last = not goes_on and (position.window is not None or self._due_gap(position) is None)
-                yield replace(batch, complete=last)
+                # While it is with the caller, nothing here keeps the records in memory; see `_read_window`.
+                given = [replace(batch, complete=last)]
+                del batch
+                yield given.pop()
                 if not goes_on:
                     break
         if not position.window:
@@ -148,7 +151,9 @@ class Source:
             try:
                 for batch in self._read_window(seen, position, window, self._clocks.now(), self._settings.max_pages):
                     position, closed = batch.position, batch.complete
-                    yield replace(batch, complete=closed and self._due_gap(position) is None, gap=gap)
+                    given = [replace(batch, complete=closed and self._due_gap(position) is None, gap=gap)]
+                    del batch
+                    yield given.pop()
             except (RefusedError, UnavailableError, UnexpectedShapeError) as failure:
                 error = failure
             if not closed:
@@ -160,7 +165,10 @@ class Source:
     def _read_window(
         self, seen: SeenKeys, position: Position, window: OpenWindow, now: datetime, pages: int
     ) -> Iterator[Batch]:
-        """The batches of a window, at most `pages` of them; `complete` says that the window is closed."""
+        """The batches of a window, at most `pages` of them; `complete` says that the window is closed.
+
+        A caller may turn to other sources between two batches, so no page is held meanwhile.
+        """
         prepared = self._preparation.values(window, now)
         paging = self._paging(window, now, prepared)
         resumed = paging.resumed
@@ -191,22 +199,15 @@ class Source:
             position = self._after(page, position, window, paging, more=more)
             if not more and not window.retried and self._templates.asks_for_time:
                 position = self._windows.with_fitting_overlap(position, seen.repeats, seen.limit)
-            yield Batch(
-                records=records,
-                received=len(look.keys),
-                position=position,
-                complete=not more,
-                repeats=sifted.repeats,
-                dropped=sifted.dropped,
-                late=len(sifted.late),
-                latest_delay=max(sifted.late, default=0.0),
-                newest=sifted.newest,
-                restarted=restarted,
-            )
+            given = [_batch(records, len(look.keys), sifted, position, complete=not more, restarted=restarted)]
             restarted = False
+            del page, selected, look, sifted, records
+            yield given.pop()
             if answer is None:
                 return
-            page, selected = self._read(paging.request(), answer, chosen_by_api=True)
+            page, selected = self._read(  # noqa: RUF059  (the next round of the loop uses them)
+                paging.request(), answer, chosen_by_api=True
+            )
 
     def _shows_new(self, page: Page, seen: SeenKeys) -> bool:
         """Has the page a record that no page of the window had before? Most often the first one tells.
@@ -302,6 +303,23 @@ class Source:
             return self._windows.advanced(position, window, paging.place, paging.received)
         opened = replace(window, place=paging.place, received=paging.received, cursor=paging.cursor, failures=0)
         return replace(position, window=opened)
+
+
+def _batch(
+    records: Sequence[Record], received: int, sifted: Sifted, position: Position, *, complete: bool, restarted: bool
+) -> Batch:
+    return Batch(
+        records=records,
+        received=received,
+        position=position,
+        complete=complete,
+        repeats=sifted.repeats,
+        dropped=sifted.dropped,
+        late=len(sifted.late),
+        latest_delay=max(sifted.late, default=0.0),
+        newest=sifted.newest,
+        restarted=restarted,
+    )
 
 
 def _check_storable(page: Page, value: JsonValue) -> None:

@@ -1,6 +1,7 @@
 """What the connector makes of the records of a page, and what becomes of those that it can make nothing of."""
 
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,10 @@ from httpkit.errors import UnexpectedShapeError
 from httpkit.quarantine import quarantined_in
 from httpkit.stopping import Stopped
 from httpkit.values import Gap, Position
+from testhttp_modules import rounds
 from tests.core.clocks import Clock
 from tests.core.pushes import acknowledge, body_of
-from tests.fake_api import Answer, FakeApi
+from tests.fake_api import Answer, Asked, FakeApi
 from tests.module.connected import Connected
 
 DATES = {"dates": {"date": "%Y-%m-%d"}}
@@ -180,6 +182,37 @@ def test_a_stop_ends_the_work_on_a_large_page(connect: Connect, api: FakeApi) ->
     connected.host.stop.set()
     with pytest.raises(Stopped):
         connected.delivery.steps.prepare(reading, batch)
+
+
+def peak_of(folder: Path, *streams: str) -> int:
+    """Most bytes that a poll of some streams takes, each of which has its turn for one large page."""
+    page = json.dumps([{"id": number, "text": "x" * 300} for number in range(4000)]).encode()
+
+    def handler(asked: Asked) -> Answer:
+        headers = {"Content-Type": "application/json"}
+        if "page" in asked.params:
+            return Answer(body=b"[]", headers=headers)
+        return Answer(body=page, headers={**headers, "Link": f'<{asked.target}&page=2>; rel="next"'})
+
+    settings: dict[str, Any] = {
+        "pagination": "link_header",
+        "params": {"s": "{stream.s}"},
+        "transform": "{id: id, text: text}",
+    }
+    with FakeApi(handler) as api, FakeApi(acknowledge) as intake:
+        connected = Connected(folder, f"{api.url}/x", intake.url, streams=[{"s": one} for one in streams], **settings)
+        tracemalloc.start()
+        assert connected.poll() == 4000 * len(streams)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        connected.close()
+    return peak
+
+
+def test_a_stream_that_waits_for_its_turn_holds_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "TURN_SECONDS", 0.0)
+
+    assert peak_of(tmp_path / "many", *"abcdefghij") < 2 * peak_of(tmp_path / "few", *"ab")
 
 
 def test_a_gap_whose_records_cannot_be_reshaped_waits_and_the_others_are_read(
