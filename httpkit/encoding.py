@@ -76,7 +76,14 @@ def _encoded(request: Request) -> tuple[bytes | None, str | None]:
         return (request.body if isinstance(request.body, bytes) else str(request.body).encode()), None
     if request.body_format == "form":
         return _form(request.body), "application/x-www-form-urlencoded"
-    return json.dumps(request.body, ensure_ascii=False).encode("utf-8", "surrogatepass"), "application/json"
+    return _json(request.body), "application/json"
+
+
+def _json(value: JsonValue) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # a lone surrogate has no UTF-8 form, but an escape
+        return json.dumps(value).encode()
 
 
 def _form(fields: JsonValue) -> bytes:

@@ -148,6 +148,20 @@ def test_a_form_repeats_lists(api: FakeApi, client: Client) -> None:
     assert asked.body == b"a=x&a=y&from=1771996400"
 
 
+def test_half_of_a_character_goes_into_a_json_body_as_its_escape(api: FakeApi, client: Client) -> None:
+    (asked,) = asked_for(api, client, method="post", body={"q": "ž", "half": "\ud83d"})
+
+    assert asked.body.decode() == r'{"q": "\u017e", "half": "\ud83d"}'
+
+
+@pytest.mark.parametrize(("body", "body_format"), [("half \ud83d", "json"), ({"half": "\ud83d"}, "form")])
+def test_half_of_a_character_in_a_body_that_has_no_escapes_is_a_wrong_setting(
+    api: FakeApi, client: Client, body: Any, body_format: str
+) -> None:
+    with pytest.raises(SettingsError, match="body: has half of a character"):
+        asked_for(api, client, method="post", body=body, body_format=body_format)
+
+
 def test_follow_up_templates_replace_parameters_bounds_and_page_size(api: FakeApi, client: Client) -> None:
     asked = asked_for(
         api,
