@@ -66,7 +66,7 @@ class Slicer:
 
     def cut(self, body: bytes) -> Slices | None:
         """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line."""
-        if b"\n" in body:
+        if b"\n" in body or b"\r" in body:
             return None
         try:
             slices, content = self._page.taken(self._page_of(body))
