@@ -263,7 +263,7 @@ class Batch:
         dropped: of the records received, those that a setting leaves out.
         late: of the new records, those older than what an earlier window had already covered.
         latest_delay: seconds by which the latest of them came late.
-        newest: time of the newest of the new records; None where records have no time.
+        newest: time of the newest record of the page; None where records have no time, or none of them is new.
         restarted: did the API no longer know the place that was remembered, so that its window was begun again?
         gap: of which it is a part, when one is tried again.
     """

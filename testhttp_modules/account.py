@@ -129,8 +129,8 @@ def client_settings(
 def intake_client(module: Module, *, stop: Event, redactor: Redactor) -> Client:
     """The client for Sekoia.io: no credentials of the source, since the intake key travels in the body.
 
-    The platform gives the address, so private ones are reached. A push is not repeated here: the poll is, and the
-    events that were not acknowledged with it.
+    The platform gives the address, so private ones are reached. The client repeats nothing, since `Intake.deliver`
+    does: for as long as the component runs, and in smaller pieces where a push is refused.
     """
     settings = ClientSettings(
         user_agent=user_agent(module),

@@ -93,7 +93,8 @@ def poll_all(readings: Sequence[Reading], flight: Flight[Prepared], host: Host) 
                 # Where there is only one, the loop of the component tells.
                 host.health.begins(reading.title, failure.error.message, state="failing", silent=len(readings) == 1)
     except Stopped:
-        # What has arrived meanwhile need not be delivered again after the restart.
+        # Where a page was waited for, the batch before it may have arrived, and is not delivered again after the
+        # restart. Where that batch itself was waited for, nobody waits for its fate any more, and it comes again.
         flight.look()
         raise
     finally:

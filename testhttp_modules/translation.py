@@ -40,13 +40,11 @@ SECRET_FIELDS = secret_fields(TesthttpModuleConfiguration) | secret_fields(Reque
 """Fields whose values are never shown; the platform does not take the intake key as a secret, but it is one."""
 
 
-def intake_of(
-    configuration: TesthttpConnectorConfiguration, platform_url: str, client: Client, trouble: Trouble
-) -> Intake:
-    """The intake that receives the events of a connector."""
+def intake_of(configuration: TesthttpConnectorConfiguration, url: str, client: Client, trouble: Trouble) -> Intake:
+    """The intake at a URL that receives the events of a connector."""
     return Intake(
         client,
-        url=configuration.intake_server or platform_url,
+        url=url,
         key=configuration.intake_key,
         batch_size=configuration.batch_size,
         compress=configuration.compress,
