@@ -20,11 +20,13 @@ def token_reader(resume: str, resume_path: str, paging: PagingSettings) -> Calla
     if not path:
         raise SettingsError("resume_path", "is needed by resume 'token': it says where the token is")
     find = compile_answer_path("resume_path", path)
-    names_page = paging.pagination in URL_STYLES and path == paging.next_path
+    may_name_page = paging.pagination in URL_STYLES
 
     def token(page: Page) -> JsonValue:
         found = find(page.content, page.response, page.last_record)
+        if not may_name_page or not isinstance(found, str) or is_nothing(found):
+            return found
         # The next poll begins elsewhere, where a relative URL would mean something else.
-        return resolved(page, found) if names_page and isinstance(found, str) and not is_nothing(found) else found
+        return resolved(page, found) if path == paging.next_path or "://" in found else found
 
     return token

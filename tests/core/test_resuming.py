@@ -232,6 +232,20 @@ def test_a_token_that_cannot_be_remembered_is_refused_before_its_page_is_given(
     assert given == []
 
 
+@pytest.mark.parametrize("token", ["ftp://a.example/delta", "http://a.example:port/delta"])
+def test_a_url_that_cannot_open_the_next_poll_is_refused_before_its_page_is_given(
+    api: FakeApi, client: Client, token: str
+) -> None:
+    """Once it is remembered, every poll would end with it, as if a setting were wrong."""
+    answering(api, page(1, next=None, delta=token))
+    fields: dict[str, Any] = {"next_path": "next", "resume_path": "delta", "resume": "token"}
+    given = []
+
+    with pytest.raises(UnexpectedShapeError, match="not an http or https URL"):
+        given += list(source_of(client, get(api.url), pagination="next_url", **fields).poll(SeenKeys(), Position()))
+    assert given == []
+
+
 def test_a_token_without_a_path_is_refused(client: Client) -> None:
     with pytest.raises(SettingsError, match="resume_path"):
         source_of(client, get("https://a.test"), resume="token")

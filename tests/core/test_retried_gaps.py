@@ -192,3 +192,20 @@ def test_a_wait_that_is_told_while_a_full_ledger_is_read_ends_the_poll(
     assert recorder.position.not_before == clock.now + timedelta(hours=1)
     assert len(api.asked) == 1
     assert recorder.errors == []
+
+
+def test_a_place_in_a_gap_that_another_answer_follows_twice_is_given_up(
+    api: FakeApi, client: Client, clock: Clock
+) -> None:
+    """Some servers say in a success that they no longer know it, and the gap would never be closed."""
+    expired, known = Answer(json={"error": "cursor expired"}), Answer(json={"items": [{"id": 1}]})
+    api.handler = only_in_the_gap(lambda asked: expired if "cursor" in asked.params else known)
+    recorder = recorder_of(api, client, clock, pagination="cursor", next_path="next")
+    recorder.position = Position(watermark=clock.now, gaps=(gap_at(place="old", received=5),))
+
+    recorder.poll()
+    assert recorder.delivered == []
+    clock.turn(days=1)
+    recorder.poll()
+    assert recorder.delivered == [1]
+    assert recorder.position.gaps == ()
