@@ -9,6 +9,7 @@ from httpkit.errors import HttpkitError, RefusedError, UnavailableError
 from httpkit.stopping import Stopped
 from testhttp_modules import TesthttpModule, metrics
 from testhttp_modules.account import absolute_url, account_client, client_settings, intake_client
+from testhttp_modules.allocation import keep_freed_memory
 from testhttp_modules.delivering import INTAKE, IntakeDelivery, Measures
 from testhttp_modules.flight import Flight
 from testhttp_modules.health import Health
@@ -59,6 +60,7 @@ class TesthttpConnector(Connector):
         return {**super().liveness_context(), **self.module.redactor.clean_value(self.health.context())}
 
     def _execute_checked(self) -> None:
+        keep_freed_memory()
         mask_logging(self.module.redactor)
         check_configuration("module_configuration", lambda: self.module.configuration)
         check_configuration("connector_configuration", lambda: self.configuration)
