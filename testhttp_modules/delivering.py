@@ -20,6 +20,9 @@ INTAKE = "The intake"
 """What it is called in the log."""
 
 _NO_KEY = bytes(16)
+_ODD_IN_A_ROW = 10
+"""So many records that cannot be reshaped are put aside, and no more, unless others can be between them."""
+
 _SURELY_FITS = EVENT_BYTES // 4
 """Characters; each takes at most four bytes."""
 
@@ -62,14 +65,14 @@ class IntakeDelivery:
         self._intake = intake
         self._host = host
         self._measures = measures
-        self._reshaped = set[str]()  # names of the streams of which a record could be made an event
+        self._odd = dict[str, int]()  # by stream, records in a row that could not be made events
         self.steps = Delivery(prepare=self._pack, begin=self._begin)
 
     def _pack(self, reading: Reading, batch: Batch) -> Packed:
         """Make the pushes of a batch.
 
         Raises:
-            UnexpectedShapeError: no record can be reshaped as configured, and none could before.
+            UnexpectedShapeError: no record can be reshaped as configured, and none of several before.
             Stopped: the component has to end.
         """
         writer = reading.source.writer
@@ -93,14 +96,17 @@ class IntakeDelivery:
         return Packed(pushes=tuple(self._intake.pushes(texts, marks)), keys=keys, unfit=unfit)
 
     def _check_shapes(self, reading: Reading, count: int, errors: Sequence[UnexpectedShapeError]) -> None:
-        """Records may be odd, but not all of them from the beginning: then the setting is wrong.
+        """Records may be odd, but not many in a row, or two from the beginning: then the setting or the API is wrong.
 
         One record alone says nothing about the setting, and would never be passed.
         """
         if len(errors) < count:
-            self._reshaped.add(reading.name)
-        elif count > 1 and reading.name not in self._reshaped:
-            raise errors[0]
+            self._odd[reading.name] = 0
+        elif errors:
+            in_a_row = self._odd.get(reading.name, _ODD_IN_A_ROW - 1) + count
+            if in_a_row > _ODD_IN_A_ROW:
+                raise errors[0]
+            self._odd[reading.name] = in_a_row
 
     def _begin(self, reading: Reading, batch: Batch, packed: Packed) -> Departure:
         start = time.monotonic()

@@ -153,6 +153,28 @@ def test_once_a_record_was_reshaped_a_page_of_odd_ones_is_put_aside(
     assert ids_at(intake) == [1, 4]
 
 
+def test_once_many_records_in_a_row_cannot_be_reshaped_nothing_more_is_put_aside(
+    connect: Connect, api: FakeApi, intake: FakeApi
+) -> None:
+    """The API has changed, and what is in quarantine would never be delivered."""
+    connected = connect(**DATES)
+    shows(api, record(0))
+    assert connected.poll() == 1
+    for page in (range(1, 9), range(9, 11)):
+        shows(api, *(record(number, "no date") for number in page))
+        assert connected.poll() == 0
+    shows(api, record(11, "no date"))
+    for _ in range(2):
+        with pytest.raises(UnexpectedShapeError, match=r"dates\.date"):
+            connected.poll()
+    assert connected.discarded == 10
+
+    shows(api, record(11, "no date"), record(12))
+    assert connected.poll() == 1
+    assert connected.discarded == 11
+    assert ids_at(intake) == [0, 12]
+
+
 def test_one_odd_record_alone_on_its_page_speaks_of_itself(connect: Connect, api: FakeApi) -> None:
     shows(api, record(1, "no date"))
     connected = connect(**DATES)
