@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -74,9 +75,11 @@ def origin_of(url: str) -> Origin:
     Raises:
         SettingsError: the URL has no host, another scheme, or an impossible port.
     """
-    # Each page has an address of its own, and all of them one beginning.
-    found = _BEGINNING.match(url)
-    return _origin_of(found[0] if found else url)
+    # Each page has an address of its own, and all of them one beginning; what is wrong is told of the whole.
+    if found := _BEGINNING.match(url):
+        with suppress(SettingsError):
+            return _origin_of(found[0])
+    return _origin_of(url)
 
 
 @lru_cache(_KNOWN_ORIGINS)
