@@ -151,7 +151,8 @@ def _page_part(way: Sequence[str], others: Sequence[Sequence[str]], record: type
         record: what each record is decoded to.
     """
     if not way:
-        return _PagePart(type=list[record], taken=lambda records: (records, []))  # type: ignore[valid-type]  # at run time
+        # A type that is known at run time only.
+        return _PagePart(type=list[record], taken=lambda records: (records, []))  # type: ignore[valid-type]
     inner = _page_part(way[1:], [other[1:] for other in others if other[0] == way[0]], record)
     kept = {other[0]: Any for other in others if other[0] != way[0]}
     struct, attributes = _struct_of("Page", kept)

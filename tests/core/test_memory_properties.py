@@ -69,7 +69,7 @@ class Fault:
         """Act; was that ended by the fault?"""
         try:
             with pytest.MonkeyPatch.context() as patch:
-                for name in ("replace", "fsync", "ftruncate", "unlink", "mkdir", "open"):
+                for name in ("replace", "fsync", "ftruncate", "unlink", "mkdir", "open", "write"):
                     patch.setattr(os, name, self._around(getattr(os, name)))
                 patch.setattr(Path, "open", self._around(Path.open))
                 act()

@@ -141,7 +141,7 @@ def crash_at(place: int) -> Iterator[Callable[[], bool]]:
         return operate
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("replace", "fsync", "ftruncate", "unlink", "mkdir"):
+        for name in ("replace", "fsync", "ftruncate", "unlink", "mkdir", "open", "write"):
             patch.setattr(os, name, around(getattr(os, name)))
         patch.setattr(Path, "open", around(Path.open))
         yield lambda: met >= place
