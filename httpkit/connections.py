@@ -236,7 +236,7 @@ def _opened(connection: HTTPConnection, opened: socket.socket, target: Any) -> s
             opened.setsockopt(*option)
         opened.settimeout(connection.timeout if isinstance(connection.timeout, (int, float)) else None)
         opened.connect(target)
-    except OSError:
+    except BaseException:  # a call may be given up in its middle
         opened.close()
         raise
     return opened

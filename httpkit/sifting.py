@@ -10,8 +10,8 @@ from httpkit.columns import Records, SlicedRecords
 from httpkit.errors import SettingsError, UnexpectedShapeError
 from httpkit.freshness import SeenKeys, are_present, key_of_record, keys_of_identities
 from httpkit.paths import Path, compile_path
-from httpkit.stopping import until_stopped
 from httpkit.times import event_moments
+from httpkit.turns import until_stopped
 from httpkit.values import JsonValue, OpenWindow, Position, SlicedRecord, value_of
 
 Item = JsonValue | SlicedRecord

@@ -47,6 +47,10 @@ class _Patience(socket.socket):
             self._wait(WRITABLE, self._limit())
             if number := self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 raise OSError(number, os.strerror(number)) from None
+            try:
+                self.getpeername()
+            except OSError:  # the time is over
+                raise TimeoutError("timed out") from None
 
     def recv(self, *arguments: Any) -> bytes:
         """As of any socket."""
@@ -70,9 +74,8 @@ class _Patience(socket.socket):
     def _patiently(self, act: Callable[..., Result], arguments: Any, events: int) -> Result:
         """Do something again and again until it need not wait."""
         limit = self._limit()
+        self._check()
         while True:
-            if time.monotonic() >= self.end:
-                raise ExchangeTooLongError(f"the answer was still coming after {self.longest:g} s")
             try:
                 return act(*arguments)
             except BlockingIOError:
@@ -86,9 +89,15 @@ class _Patience(socket.socket):
         return math.inf if self._silence is None else time.monotonic() + self._silence
 
     def _wait(self, events: int, limit: float) -> None:
+        self._check()
         if time.monotonic() >= limit:
             raise TimeoutError("timed out")
         wait_for(self.fileno(), events, min(limit, self.end))
+
+    def _check(self) -> None:
+        # Before each step, since an answer that comes drop by drop hardly ever lets us wait.
+        if time.monotonic() >= self.end:
+            raise ExchangeTooLongError(f"the answer was still coming after {self.longest:g} s")
 
 
 class PatientSocket(_Patience):
@@ -100,4 +109,8 @@ class PatientTlsSocket(_Patience, ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:
         """As of any TLS socket."""
-        self._patiently(super().do_handshake, [block], READABLE)
+        try:
+            self._patiently(super().do_handshake, [block], READABLE)
+        except BaseException:  # a call may be given up in its middle, when nobody has the socket yet
+            self.close()
+            raise

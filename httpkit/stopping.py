@@ -1,15 +1,13 @@
-"""How work that blocks, or takes long, ends soon when the process is asked to stop."""
+"""How blocking work ends at once when the process is asked to stop."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
-Value = TypeVar("Value")
 
 _LOOK_SECONDS = 0.05
-_LOOK_EVERY = 500
 
 
 class Stopped(Exception):  # noqa: N818  (a signal, not an error)
@@ -116,17 +114,3 @@ def run_until_stopped(call: Callable[[], Result], stop: threading.Event, *, grac
     begun = ThreadedCall(call, stop)
     threading.Thread(target=begun.run, name="httpkit-call", daemon=True).start()
     return begun.result(grace)
-
-
-def until_stopped(values: Iterable[Value], stop: threading.Event) -> Iterator[Value]:
-    """The values, for as long as `stop` is not set; what is few is always given whole.
-
-    A page may hold hundreds of thousands of records, on each of which an expression of the user's takes its time.
-
-    Raises:
-        Stopped: `stop` was set.
-    """
-    for number, value in enumerate(values, 1):
-        yield value
-        if number % _LOOK_EVERY == 0 and stop.is_set():
-            raise Stopped

@@ -10,7 +10,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -21,10 +21,12 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from httpkit.stopping import Stopped
 
 Result = TypeVar("Result")
+Value = TypeVar("Value")
 
 READABLE, WRITABLE = select.POLLIN, select.POLLOUT
 _LOOK_SECONDS = 0.05
 _TRY_SECONDS = 0.005
+_TURN_EVERY = 500
 
 
 class Call(Generic[Result]):
@@ -53,7 +55,7 @@ class Call(Generic[Result]):
     def done(self) -> bool:
         """Has the call ended? It is given a turn, if it can go on."""
         if not self._outcome.ended:
-            _give_turns(0.0)
+            give_turns()
         return self._outcome.ended
 
     def result(self, *, meanwhile: Callable[[], None] = lambda: None) -> Result:
@@ -75,6 +77,27 @@ class Call(Generic[Result]):
                 looked = now
                 meanwhile()
         return outcome.given()
+
+
+def give_turns() -> None:
+    """Let all calls go on that can, without waiting for any."""
+    _give_turns(0.0)
+
+
+def until_stopped(values: Iterable[Value], stop: threading.Event) -> Iterator[Value]:
+    """The values, with turns for the calls now and then, for as long as `stop` is not set; a few are given whole.
+
+    A page may hold hundreds of thousands of records, on each of which an expression of the user's takes its time.
+
+    Raises:
+        Stopped: `stop` was set.
+    """
+    for number, value in enumerate(values, 1):
+        yield value
+        if number % _TURN_EVERY == 0:
+            if stop.is_set():
+                raise Stopped
+            give_turns()
 
 
 def wait_for(fileno: int, events: int, until: float) -> None:

@@ -10,7 +10,7 @@ from httpkit.columns import Records
 from httpkit.errors import UnexpectedShapeError
 from httpkit.events import EventWriter
 from httpkit.intake import EVENT_BYTES, Delivered, Intake, Push, Refusal, too_large
-from httpkit.stopping import until_stopped
+from httpkit.turns import until_stopped
 from httpkit.values import Batch, Record
 from testhttp_modules.flight import Delivery, Departure
 from testhttp_modules.reading import Reading

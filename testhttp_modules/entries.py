@@ -12,8 +12,8 @@ from httpkit.errors import UnexpectedShapeError
 from httpkit.numbering import number_of_identity
 from httpkit.paths import Path, compile_path
 from httpkit.source import Source
-from httpkit.stopping import until_stopped
 from httpkit.times import event_moment
+from httpkit.turns import until_stopped
 from httpkit.values import JsonValue, Record
 from testhttp_modules.models import Entry, TriggerConfiguration
 from testhttp_modules.sendable import DEEPEST_JSON, is_flat_enough, sendable

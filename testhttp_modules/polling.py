@@ -11,6 +11,7 @@ from sekoia_automation.exceptions import AutomationSDKError
 
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError
 from httpkit.stopping import Stopped
+from httpkit.turns import give_turns
 from testhttp_modules.translation import sentence
 
 Result = TypeVar("Result")
@@ -99,6 +100,7 @@ def wait(seconds: float, component: Component, stop: Event) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0 and not stop.wait(min(left, HEARTBEAT_SECONDS)):
         component.heartbeat()
+        give_turns()
 
 
 def run_or_report(run: Callable[[], None], component: Component, stop: Event) -> None:

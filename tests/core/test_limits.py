@@ -1,45 +1,19 @@
 """No answer takes more time or memory than allowed, and a damaged one is no answer."""
 
 import gzip
-import socket
 import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from httpkit.client import Client
 from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
 from tests.core.clients import get, local_client
+from tests.core.odd_servers import deaf, dripping, mute
 from tests.core.polls import in_turn
 from tests.fake_api import Answer, FakeApi
-
-
-@contextmanager
-def dripping(start: bytes, drop: bytes) -> Iterator[str]:
-    """The URL of a server that answers with `start`, and then a drop every 50 ms without end."""
-    over = threading.Event()
-
-    def serve() -> None:
-        connection, _ = server.accept()
-        with connection:
-            connection.recv(65536)
-            try:
-                connection.sendall(start)
-                while not over.wait(0.05):
-                    connection.sendall(drop)
-            except OSError:
-                return  # the client had enough
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-        over.set()
-        thread.join(5)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +43,16 @@ def test_silence_ends_at_the_time_limit(api: FakeApi) -> None:
 
     with pytest.raises(UnavailableError, match=r"no answer within 0\.3 s"):
         local_client(timeout_seconds=0.3).send(get(api.url))
+
+
+def test_a_connection_that_nobody_takes_ends_at_the_time_limit() -> None:
+    with deaf() as url, pytest.raises(UnavailableError, match=r"no connection within 0\.3 s"):
+        local_client(timeout_seconds=0.3).send(get(url))
+
+
+def test_a_tls_handshake_that_nobody_answers_ends_at_the_time_limit() -> None:
+    with mute() as address, pytest.raises(UnavailableError, match=r"no answer within 0\.3 s"):
+        local_client(timeout_seconds=0.3).send(get(f"https://{address}/"))
 
 
 @pytest.mark.parametrize(

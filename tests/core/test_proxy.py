@@ -12,8 +12,8 @@ from httpkit.client import Client
 from httpkit.destinations import DestinationPolicy
 from httpkit.errors import SettingsError, UnavailableError
 from tests.core.clients import get, local_client
+from tests.core.odd_servers import dripping
 from tests.core.polls import in_turn
-from tests.core.test_limits import dripping
 from tests.fake_api import Answer, Asked, FakeApi
 
 PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")

@@ -16,6 +16,7 @@ from httpkit.stopping import Stopped, run_until_stopped
 from httpkit.values import OpenWindow, Position
 from tests.core.clients import get as sent
 from tests.core.clients import local_settings
+from tests.core.odd_servers import deaf, mute
 from tests.core.polls import get, in_turn, items, poll, source_of
 from tests.fake_api import Answer, FakeApi
 
@@ -79,6 +80,20 @@ def test_a_stop_ends_the_filtering_of_a_large_page() -> None:
     stop.set()
     with pytest.raises(Stopped):
         sieve.sift(look, SeenKeys(), OpenWindow(since=now, until=now), None)
+
+
+def test_a_stop_ends_a_poll_that_waits_for_a_connection() -> None:
+    stop = threading.Event()
+
+    with deaf() as url, stopped_within_a_second(stop):
+        poll(source_of(stoppable_client(stop), get(url)), SeenKeys())
+
+
+def test_a_stop_ends_a_poll_that_waits_for_a_handshake() -> None:
+    stop = threading.Event()
+
+    with mute() as address, stopped_within_a_second(stop):
+        poll(source_of(stoppable_client(stop), get(f"https://{address}/")), SeenKeys())
 
 
 def test_a_stop_ends_a_push_that_waits_for_its_acknowledgement(api: FakeApi) -> None:
