@@ -1,6 +1,7 @@
 """Calls that take turns in one thread; the servers are real, and so is the time."""
 
 import gc
+import itertools
 import threading
 import time
 
@@ -9,7 +10,7 @@ import pytest
 from httpkit.client import Client
 from httpkit.stopping import Stopped
 from httpkit.throttle import RetryPolicy
-from httpkit.turns import Call, Lock, in_thread, pause
+from httpkit.turns import Call, Lock, in_thread, pause, until_stopped
 from tests.core.clients import get, local_client, local_settings
 from tests.core.polls import in_turn
 from tests.fake_api import Answer, Asked, FakeApi
@@ -70,6 +71,23 @@ def test_a_call_is_done_as_soon_as_its_answer_has_come(api: FakeApi) -> None:
         time.sleep(0.01)
 
     assert begun.is_decided
+
+
+def test_work_on_many_values_lets_the_calls_go_on(stop: threading.Event) -> None:
+    ended: list[bool] = []
+
+    def end() -> None:
+        pause(0.01, stop)
+        ended.append(True)
+
+    call = Call(end, stop)
+    limit = time.monotonic() + 5
+    values = until_stopped(itertools.count(), stop)
+    while not ended and time.monotonic() < limit:
+        next(values)
+
+    assert ended
+    call.result()
 
 
 def test_what_fails_in_a_call_is_raised_where_it_is_waited_for(stop: threading.Event) -> None:
