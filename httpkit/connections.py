@@ -162,6 +162,10 @@ def _checked_pools(
         def _new_conn(self) -> socket.socket:
             return _connect(self, policy)
 
+        def connect(self) -> None:
+            super().connect()
+            _limit(self, longest_seconds)
+
         def request(self, *args: Any, **kwargs: Any) -> None:
             _limit(self, longest_seconds)
             super().request(*args, **kwargs)
@@ -170,21 +174,10 @@ def _checked_pools(
             _limit(self, longest_seconds)
             return super().getresponse()
 
-    class CheckedHttpsConnection(HTTPSConnection):
+    class CheckedHttpsConnection(CheckedHttpConnection, HTTPSConnection):
         def connect(self) -> None:
             self.ssl_context = context()
             super().connect()
-
-        def _new_conn(self) -> socket.socket:
-            return _connect(self, policy)
-
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            _limit(self, longest_seconds)
-            super().request(*args, **kwargs)
-
-        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
-            _limit(self, longest_seconds)
-            return super().getresponse()
 
     class CheckedHttpPool(HTTPConnectionPool):
         ConnectionCls = CheckedHttpConnection
@@ -196,7 +189,7 @@ def _checked_pools(
 
 
 def _limit(connection: HTTPConnection, seconds: float) -> None:
-    """Let what comes next on a connection take so long: the limit of a silence starts anew with each byte."""
+    """Let what is done next on a connection take so long: the limit of a silence starts anew with each byte."""
     # With TLS inside TLS the socket is behind another layer.
     opened = getattr(connection.sock, "socket", connection.sock)
     if isinstance(opened, (PatientSocket, PatientTlsSocket)):
