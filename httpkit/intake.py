@@ -47,11 +47,13 @@ class Push:
         marks: for each event the identity of its record, 16 bytes; None for all but the last event of a record that
             gives several.
         body: gives what is sent; None makes it when it is sent.
+        denials: how often none of these events got an id, since others beside them got one.
     """
 
     texts: Sequence[str]
     marks: Sequence[bytes | None]
     body: Callable[[], bytes] | None = None
+    denials: int = 0
 
     @property
     def count(self) -> int:
@@ -60,7 +62,7 @@ class Push:
 
     def part(self, start: int, end: int | None) -> "Push":
         """Some of its events, as a push of their own."""
-        return Push(texts=self.texts[start:end], marks=self.marks[start:end])
+        return Push(texts=self.texts[start:end], marks=self.marks[start:end], denials=self.denials)
 
     def only(self, chosen: Sequence[bool]) -> "Push":
         """Some of its events, as a push of their own, in the same order."""
@@ -184,8 +186,8 @@ class Intake:
             begun: its first try, if that is under way already.
 
         A push that cannot be taken whole is halved until the event that is refused is alone. Events that got no id
-        beside others that got one are sent again by themselves. An intake that is away, busy, or answers nonsense is
-        tried again for as long as the process runs.
+        beside others that got one are tried again together, before they are given up. An intake that is away, busy, or
+        answers nonsense is tried again for as long as the process runs.
 
         A key is given when all events of its record are decided, so it may come after those of later records.
 
@@ -203,10 +205,12 @@ class Intake:
                 yield from refused
                 refused = []
                 if outcome.rest:
-                    waiting.append(outcome.rest)
                     yield _without_keys(outcome.delivered, withheld)
+                    yield from self._once_more(outcome.rest, waiting)
                 else:
                     yield outcome.delivered
+            elif piece.denials and outcome.status < 400:
+                yield from self._once_more(piece, waiting)
             elif piece.count > 1:
                 half = piece.count // 2
                 waiting += [piece.part(half, None), piece.part(0, half)]
@@ -220,6 +224,15 @@ class Intake:
         yield from refused
         if withheld:
             yield Delivered(count=0, keys=withheld)
+
+    def _once_more(self, denied: Push, waiting: list[Push]) -> Iterator[Delivered]:
+        """Let events wait that got no id where others got one; after some tries they are refused."""
+        error, denials = RefusedError("the intake gave no id for the event", status=200), denied.denials + 1
+        if denials >= _TRIES_WITHOUT_ID:
+            yield from (_refusal(denied.part(place, place + 1), error) for place in range(denied.count))
+            return
+        self._trouble(error, _pause(error, denials - 1))
+        waiting.append(replace(denied, denials=denials, body=None))
 
     def _proof_of_life(self, waiting: list[Push], doubt: RefusedError) -> Delivered:
         """Whatever the intake takes of what waits; it is taken out of there.
@@ -264,7 +277,8 @@ class Intake:
                 outcome = self._answered(push, (begun or self.begin(push))())
                 if isinstance(outcome, _Taken):
                     self._refused_in_a_row, self._known = 0, outcome.last
-                if not (isinstance(outcome, RefusedError) and outcome.status < 400 and push.count == 1):
+                is_first_denial = push.count == 1 and not push.denials
+                if not (isinstance(outcome, RefusedError) and outcome.status < 400 and is_first_denial):
                     return outcome
                 without_id += 1
                 if without_id >= _TRIES_WITHOUT_ID:

@@ -191,6 +191,21 @@ def test_an_event_that_got_no_id_is_tried_again_also_beside_others(api: FakeApi,
     assert not any(one.refusals for one in delivered)
 
 
+def test_many_events_that_get_no_id_are_tried_again_together(api: FakeApi) -> None:
+    """Each by itself would keep the intake waiting for minutes."""
+    arrived: list[str] = []
+    never, others = numbered("never", 50), numbered("good", 50)
+    api.handler = giving_no_id(arrived, dict.fromkeys(never, 99))
+    waits: list[float] = []
+    intake = intake_at(api.url, trouble=lambda error, seconds: waits.append(seconds))
+
+    assert delivered_by(intake, *never, *others) == (50, never)
+
+    assert arrived == others
+    assert len(api.asked) == 3
+    assert waits == [1, 2]
+
+
 def test_a_record_is_not_delivered_while_one_of_its_events_has_no_id(api: FakeApi) -> None:
     arrived: list[str] = []
     api.handler = giving_no_id(arrived, {"b1": 1, "b3": 2, "never": 99})
