@@ -171,6 +171,10 @@ class _Outcome(Generic[Result]):
         """Do the call."""
         try:
             self._results.append(call())
+        except (KeyboardInterrupt, SystemExit) as error:
+            # The end of the process came in its turn, and is not its own affair.
+            self._error = error
+            raise
         except BaseException as error:  # noqa: BLE001  (handed to whoever waits, which raises it)
             self._error = error
         finally:

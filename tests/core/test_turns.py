@@ -100,6 +100,20 @@ def test_what_fails_in_a_call_is_raised_where_it_is_waited_for(stop: threading.E
         call.result()
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_the_end_of_the_process_does_not_wait_until_somebody_waits_for_a_call(
+    stop: threading.Event, end: type[BaseException]
+) -> None:
+    def interrupted() -> None:
+        pause(0.01, stop)
+        raise end
+
+    call = Call(interrupted, stop)
+    with pytest.raises(end):
+        pause(5, stop)
+    assert call.done
+
+
 def test_a_stop_ends_the_wait_for_a_call(stop: threading.Event) -> None:
     call = Call(lambda: pause(60, threading.Event()), stop)
     threading.Timer(0.1, stop.set).start()
