@@ -6,12 +6,12 @@ nothing. The original name still goes into the Host header and the TLS handshake
 
 import socket
 import ssl
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from ipaddress import ip_address
 from typing import Any
+from weakref import WeakValueDictionary
 
 import certifi
 import requests.adapters
@@ -20,7 +20,6 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.response import HTTPResponse
 
 from httpkit.destinations import DestinationPolicy
 from httpkit.errors import SettingsError, UnavailableError
@@ -53,14 +52,18 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
     Args:
         policy: which addresses those are; with a proxy it is the proxy that resolves the name, so only `check_url`
             of the policy can be applied.
-        longest_seconds: how long an answer may take, from the end of the request to its own.
+        longest_seconds: how long it may take to connect, and how long a request and its answer together.
     """
 
     def __init__(self, policy: DestinationPolicy, tls: TlsSettings, *, longest_seconds: float) -> None:
         self._policy = policy
         self._longest_seconds = longest_seconds
-        self._pools: dict[tuple[str, str], Any] = {}
-        self._context = cache(lambda: tls_context(tls))
+        # Weak, so that those are closed that are too many.
+        self._pools = WeakValueDictionary[tuple[str, str], Any]()
+        self._context = cache(lambda: tls_context(tls, longest_seconds))
+        # Who we are is for the server alone to know.
+        unnamed = replace(tls, client_certificate="", client_key="")
+        self._proxy_context = cache(lambda: tls_context(unnamed, longest_seconds))
         if tls.ca_certificate or tls.client_certificate or tls.client_key:
             self._context()  # what is wrong with them shows now; otherwise it waits, since it takes long to make
         if not tls.verify_tls:
@@ -102,6 +105,8 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Make the pools for connections through a proxy."""
+        if proxy.lower().startswith("https:"):
+            kwargs["proxy_ssl_context"] = self._proxy_context()
         manager = super().proxy_manager_for(proxy, **kwargs)
         # The user has chosen the proxy himself, so it may stand in a private network.
         policy = DestinationPolicy(allow_private_networks=True)
@@ -110,14 +115,17 @@ class CheckedAdapter(requests.adapters.HTTPAdapter):
         return manager
 
 
-def tls_context(tls: TlsSettings) -> ssl.SSLContext:
+def tls_context(tls: TlsSettings, longest_seconds: float) -> ssl.SSLContext:
     """The TLS configuration of one client.
+
+    Args:
+        longest_seconds: as in `CheckedAdapter`; it holds for the handshake, too.
 
     Raises:
         SettingsError: a certificate or key is not usable PEM text.
     """
     context = ssl.create_default_context(cafile=certifi.where())
-    context.sslsocket_class = PatientTlsSocket
+    context.sslsocket_class = type("LimitedTlsSocket", (PatientTlsSocket,), {"longest": longest_seconds})
     if tls.ca_certificate:
         try:
             context.load_verify_locations(cadata=tls.ca_certificate)
@@ -160,19 +168,17 @@ def _checked_pools(
 ) -> tuple[type[HTTPConnectionPool], type[HTTPSConnectionPool]]:
     class CheckedHttpConnection(HTTPConnection):
         def _new_conn(self) -> socket.socket:
-            return _connect(self, policy)
+            opened = _connect(self, policy)
+            opened.begin(longest_seconds)
+            return opened
 
         def connect(self) -> None:
             super().connect()
-            _limit(self, longest_seconds)
+            _begin(self, longest_seconds)
 
         def request(self, *args: Any, **kwargs: Any) -> None:
-            _limit(self, longest_seconds)
+            _begin(self, longest_seconds)
             super().request(*args, **kwargs)
-
-        def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
-            _limit(self, longest_seconds)
-            return super().getresponse()
 
     class CheckedHttpsConnection(CheckedHttpConnection, HTTPSConnection):
         def connect(self) -> None:
@@ -188,15 +194,15 @@ def _checked_pools(
     return CheckedHttpPool, CheckedHttpsPool
 
 
-def _limit(connection: HTTPConnection, seconds: float) -> None:
+def _begin(connection: HTTPConnection, seconds: float) -> None:
     """Let what is done next on a connection take so long: the limit of a silence starts anew with each byte."""
     # With TLS inside TLS the socket is behind another layer.
     opened = getattr(connection.sock, "socket", connection.sock)
     if isinstance(opened, (PatientSocket, PatientTlsSocket)):
-        opened.end, opened.longest = time.monotonic() + seconds, seconds
+        opened.begin(seconds)
 
 
-def _connect(connection: HTTPConnection, policy: DestinationPolicy) -> socket.socket:
+def _connect(connection: HTTPConnection, policy: DestinationPolicy) -> PatientSocket:
     """Open the connection that urllib3 asks for, to an address that was checked."""
     host, problem, failure = connection.host, None, None
     for family, kind, protocol, _, target in _resolved(connection):
@@ -223,7 +229,7 @@ def _resolved(connection: HTTPConnection) -> list[Any]:
         raise NameResolutionError(connection.host, connection, failure) from error
 
 
-def _opened(connection: HTTPConnection, opened: socket.socket, target: Any) -> socket.socket:
+def _opened(connection: HTTPConnection, opened: PatientSocket, target: Any) -> PatientSocket:
     try:
         for option in connection.socket_options or ():
             opened.setsockopt(*option)

@@ -64,12 +64,16 @@ class Details:
         completed: list[Record] = []
         under_way: deque[tuple[Record, Request, Callable[[], Response]]] = deque()
         left = iter(records)
-        while len(completed) < len(records):
-            for record in islice(left, _AT_ONCE - len(under_way)):
-                request = self._request_for(record.value)
-                under_way.append((record, request, self._client.begin(request)))
-            record, request, answer = under_way.popleft()
-            completed.append(self._completed(record, request, answer_of(request, answer, chosen_by_api=True)))
+        try:
+            while len(completed) < len(records):
+                for record in islice(left, _AT_ONCE - len(under_way)):
+                    request = self._request_for(record.value)
+                    under_way.append((record, request, self._client.begin(request)))
+                record, request, answer = under_way.popleft()
+                completed.append(self._completed(record, request, answer_of(request, answer, chosen_by_api=True)))
+        finally:
+            # An error would keep those that nobody waits for any more.
+            under_way.clear()
         return completed
 
     def _completed(self, record: Record, request: Request, response: Response) -> Record:

@@ -210,7 +210,11 @@ class Intake:
                 else:
                     yield outcome.delivered
             elif piece.denials and outcome.status < 400:
-                yield from self._once_more(piece, waiting)
+                # In their order: a key must not come before the refusal of an earlier event of its record.
+                refused += self._once_more(piece, waiting)
+                if not self._refused_in_a_row:
+                    yield from refused
+                    refused = []
             elif piece.count > 1:
                 half = piece.count // 2
                 waiting += [piece.part(half, None), piece.part(0, half)]

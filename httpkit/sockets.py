@@ -21,13 +21,16 @@ class _Patience(socket.socket):
     """What both kinds of sockets have in common; to whoever uses them they look as if they blocked.
 
     Attributes:
-        end: the moment on the monotonic clock at which the exchange under way must be over.
-        longest: how long it may take, in seconds; for messages.
+        longest: how long what is under way may take, in seconds.
     """
 
-    end = math.inf
     longest = math.inf
+    _end = math.inf
     _silence: float | None = None
+
+    def begin(self, seconds: float) -> None:
+        """What comes next may take so long."""
+        self.longest, self._end = seconds, time.monotonic() + seconds
 
     def settimeout(self, value: float | None) -> None:
         """Set the longest silence in seconds; None is no limit."""
@@ -92,12 +95,12 @@ class _Patience(socket.socket):
         self._check()
         if time.monotonic() >= limit:
             raise TimeoutError("timed out")
-        wait_for(self.fileno(), events, min(limit, self.end))
+        wait_for(self.fileno(), events, min(limit, self._end))
 
     def _check(self) -> None:
         # Before each step, since an answer that comes drop by drop hardly ever lets us wait.
-        if time.monotonic() >= self.end:
-            raise ExchangeTooLongError(f"the answer was still coming after {self.longest:g} s")
+        if time.monotonic() >= self._end:
+            raise ExchangeTooLongError(f"the exchange was not over after {self.longest:g} s")
 
 
 class PatientSocket(_Patience):
@@ -109,6 +112,7 @@ class PatientTlsSocket(_Patience, ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:
         """As of any TLS socket."""
+        self.begin(self.longest)
         try:
             self._patiently(super().do_handshake, [block], READABLE)
         except BaseException:  # a call may be given up in its middle, when nobody has the socket yet

@@ -54,7 +54,7 @@ class ThreadedCall(Generic[Result]):
             if self._stop.is_set() and not self._done.wait(grace):
                 raise Stopped
         if self._errors:
-            raise self._errors[0]
+            raise self._errors.pop()  # kept here, it would keep itself and all that it knows
         return self._results[0]
 
 

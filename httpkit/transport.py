@@ -85,7 +85,8 @@ class Transport:
                 proxies=self._proxies,
             ) as answer:
                 if "set-cookie" in answer.headers:
-                    jar = _jar.get(None)
+                    jar = _jar.get(None) or RequestsCookieJar()
+                    _jar.set(jar)
                     extract_cookies_to_jar(jar, prepared, answer.raw)  # type: ignore[no-untyped-call]  # there
                 body = self._read(answer, request, start)
                 _check_head(answer, body)

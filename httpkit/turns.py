@@ -5,6 +5,7 @@ handing that right to and fro. So each call is a greenlet, which runs until it w
 on when it can and whoever began it waits for a call, or looks whether one is done.
 """
 
+import errno
 import math
 import os
 import select
@@ -49,7 +50,10 @@ class Call(Generic[Result]):
 
     def __del__(self) -> None:
         if self._turn in _here.waiting:
-            self._turn.throw(GreenletExit)
+            _here.given_up.append(self._turn)
+            # The garbage collection may do this inside another call, which must not be left in its middle.
+            if not isinstance(getcurrent(), _Turn):
+                _end_given_up()
 
     @property
     def done(self) -> bool:
@@ -117,13 +121,20 @@ def pause(seconds: float, stop: threading.Event) -> None:
     """
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0 and not stop.is_set():
-        _wait(_Wait(time.monotonic() + min(left, _LOOK_SECONDS)))
+        if _here.waiting or isinstance(getcurrent(), _Turn):
+            _wait(_Wait(time.monotonic() + min(left, _LOOK_SECONDS)))
+        else:
+            stop.wait(left)
     if stop.is_set():
         raise Stopped
 
 
 def in_thread(call: Callable[[], Result]) -> Result:
-    """Do in a thread what blocks and cannot be told to wait, such as to look up a name; the others go on meanwhile."""
+    """Do in a thread what blocks and cannot be told to wait, such as to look up a name; the others go on meanwhile.
+
+    Raises:
+        OSError: there can be no further thread; or what the call itself raises.
+    """
     outcome = _Outcome[Result]()
     reading, writing = os.pipe()
 
@@ -134,7 +145,11 @@ def in_thread(call: Callable[[], Result]) -> Result:
             os.close(writing)
 
     try:
-        threading.Thread(target=work, name="httpkit-call", daemon=True).start()
+        try:
+            threading.Thread(target=work, name="httpkit-call", daemon=True).start()
+        except RuntimeError as error:
+            os.close(writing)
+            raise OSError(errno.EAGAIN, str(error)) from None
         while not outcome.ended:
             wait_for(reading, READABLE, math.inf)
     finally:
@@ -165,7 +180,7 @@ class _Outcome(Generic[Result]):
     def __init__(self) -> None:
         self.ended = False
         self._results: list[Result] = []
-        self._error: BaseException | None = None
+        self._errors: list[BaseException] = []
 
     def take(self, call: Callable[[], Result]) -> None:
         """Do the call."""
@@ -173,17 +188,20 @@ class _Outcome(Generic[Result]):
             self._results.append(call())
         except (KeyboardInterrupt, SystemExit) as error:
             # The end of the process came in its turn, and is not its own affair.
-            self._error = error
+            self._errors.append(error)
             raise
         except BaseException as error:  # noqa: BLE001  (handed to whoever waits, which raises it)
-            self._error = error
+            self._errors.append(error)
         finally:
             self.ended = True
 
     def given(self) -> Result:
-        """The result, or the error, of a call that has ended."""
-        if self._error:
-            raise self._error
+        """The result of a call that has ended, or its error, which is given once.
+
+        Kept here it would keep itself, since it knows this frame, and with it all that the call and its caller had.
+        """
+        if self._errors:
+            raise self._errors.pop()
         return self._results[0]
 
 
@@ -205,6 +223,7 @@ class _Here(threading.local):
 
     def __init__(self) -> None:
         self.waiting: dict[greenlet, _Wait] = {}
+        self.given_up: list[greenlet] = []
 
 
 _here = _Here()
@@ -230,6 +249,7 @@ def _give_turns(seconds: float, own: _Wait | None = None) -> bool:
     Args:
         own: what is waited for besides; is it over?
     """
+    _end_given_up()
     waiting = dict(_here.waiting)
     over = _over([*waiting.values(), own] if own else list(waiting.values()), seconds)
     for turn, wait in waiting.items():
@@ -237,6 +257,15 @@ def _give_turns(seconds: float, own: _Wait | None = None) -> bool:
             turn.parent = getcurrent()
             turn.switch()
     return own in over
+
+
+def _end_given_up() -> None:
+    """End the calls that nobody holds any more."""
+    while _here.given_up:
+        turn = _here.given_up.pop()
+        if turn in _here.waiting:
+            turn.parent = getcurrent()
+            turn.throw(GreenletExit)
 
 
 def _over(waits: Sequence[_Wait], seconds: float) -> Sequence[_Wait]:

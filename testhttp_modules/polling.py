@@ -3,15 +3,16 @@
 import time
 from binascii import Error as Base64Error
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event
 from typing import Protocol, TypeVar
 
 from sekoia_automation.configuration.exception import MissingConfigurationError
 from sekoia_automation.exceptions import AutomationSDKError
 
+from httpkit import turns
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError
 from httpkit.stopping import Stopped
-from httpkit.turns import give_turns
 from testhttp_modules.translation import sentence
 
 Result = TypeVar("Result")
@@ -96,11 +97,12 @@ def when_available(make: Callable[[], Result], component: Component, stop: Event
 
 
 def wait(seconds: float, component: Component, stop: Event) -> None:
-    """Wait, with signs of life, until the time is over or the stop event is set."""
+    """Wait, with signs of life, until the time is over or the stop event is set; requests under way go on."""
     end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0 and not stop.wait(min(left, HEARTBEAT_SECONDS)):
-        component.heartbeat()
-        give_turns()
+    with suppress(Stopped):
+        while (left := end - time.monotonic()) > 0:
+            turns.pause(min(left, HEARTBEAT_SECONDS), stop)
+            component.heartbeat()
 
 
 def run_or_report(run: Callable[[], None], component: Component, stop: Event) -> None:

@@ -32,7 +32,7 @@ from httpkit.connections import TlsSettings, tls_context
 from httpkit.errors import SettingsError
 certificate, key = json.loads(sys.argv[1])
 try:
-    tls_context(TlsSettings(client_certificate=certificate, client_key=key))
+    tls_context(TlsSettings(client_certificate=certificate, client_key=key), longest_seconds=1)
 except SettingsError as error:
     print(error)
 """
