@@ -197,7 +197,10 @@ class Client:
                 if response:
                     return response
                 assert failure is not None
-                raise failure
+                try:
+                    raise failure
+                finally:
+                    failure = None  # it knows this frame, and would keep all that is in it
             reason = str(response.status) if response else "answer" if failure and failure.reached else "connection"
             self._settings.repeating(reason, wait)
             self.pause(wait)

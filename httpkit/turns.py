@@ -9,6 +9,7 @@ import errno
 import math
 import os
 import select
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,7 +50,7 @@ class Call(Generic[Result]):
             self._turn.switch(call)
 
     def __del__(self) -> None:
-        if self._turn in _here.waiting:
+        if self._turn in _here.waiting and not sys.is_finalizing():
             _here.given_up.append(self._turn)
             # The garbage collection may do this inside another call, which must not be left in its middle.
             if not isinstance(getcurrent(), _Turn):

@@ -240,6 +240,15 @@ def test_a_sign_in_fetches_a_token_even_when_there_is_one(api: FakeApi) -> None:
     assert one.paths == ["/token", "/token", "/items"]
 
 
+def test_a_cookie_beside_a_token_does_no_harm(api: FakeApi) -> None:
+    one = Signed(api, lambda _: Answer(json={"access_token": "t"}, headers={"Set-Cookie": "session=1"}))
+
+    one.client.sign_in()
+
+    assert one.get().ok
+    assert "cookie" not in api.asked[-1].headers
+
+
 def all_at_once(one: Signed) -> list[int | str]:
     """The statuses, or names of errors, of eight requests that are started together."""
     start = threading.Barrier(8)

@@ -1,8 +1,10 @@
 """Which addresses a connection is opened to, whatever the names say; only name lookup and dialling are played."""
 
 import errno
+import gc
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +13,7 @@ import pytest
 from httpkit.client import Client
 from httpkit.destinations import DestinationPolicy
 from httpkit.errors import HttpkitError, UnavailableError
+from httpkit.sockets import PatientSocket
 from httpkit.throttle import RetryPolicy
 from tests.core.clients import get, local_client, local_settings
 from tests.core.polls import in_turn
@@ -243,3 +246,14 @@ def test_a_closed_client_leaves_no_connection_open(api: FakeApi) -> None:
 
     api.handler = answer
     assert local_client().send(get(api.url)).body == b'"again"'
+
+
+def test_connections_to_many_servers_are_not_all_kept_open() -> None:
+    client = local_client()
+    with ExitStack() as servers:
+        for _ in range(24):
+            api = servers.enter_context(FakeApi(lambda _: Answer(json=[])))
+            assert client.send(get(api.url)).ok
+        gc.collect()
+        left = [one for one in gc.get_objects() if isinstance(one, PatientSocket) and one.fileno() >= 0]
+        assert len(left) <= 16

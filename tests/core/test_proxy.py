@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import threading
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -11,8 +12,9 @@ import pytest
 from httpkit.client import Client
 from httpkit.destinations import DestinationPolicy
 from httpkit.errors import SettingsError, UnavailableError
-from tests.core.clients import get, local_client
-from tests.core.odd_servers import dripping
+from httpkit.stopping import Stopped
+from tests.core.clients import get, local_client, local_settings
+from tests.core.odd_servers import dripping, mute
 from tests.core.polls import in_turn
 from tests.fake_api import Answer, Asked, FakeApi
 
@@ -128,6 +130,27 @@ def test_an_exchange_through_a_proxy_has_the_same_time_limit() -> None:
         local_client(proxy=address, timeout_seconds=0.3).send(get("http://api.example/"))
 
     assert time.monotonic() - begin < 5
+
+
+def test_a_tunnel_whose_opening_drips_has_the_same_time_limit() -> None:
+    begin = time.monotonic()
+
+    with dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x") as address, pytest.raises(UnavailableError):
+        local_client(proxy=address, timeout_seconds=0.3).send(get("https://api.example/"))
+
+    assert time.monotonic() - begin < 5
+
+
+def test_a_stop_ends_the_wait_for_the_handshake_of_a_proxy() -> None:
+    stop = threading.Event()
+    with mute() as address:
+        client = Client(local_settings(proxy=f"https://{address}", timeout_seconds=60), stop=stop)
+        threading.Timer(0.1, stop.set).start()
+        begin = time.monotonic()
+        with pytest.raises(Stopped):
+            client.send(get("https://api.example/"))
+
+    assert time.monotonic() - begin < 2
 
 
 @pytest.mark.parametrize("address", ["nonsense://x", "http://", "http://a:99999", "://"])

@@ -74,6 +74,30 @@ def test_whatever_is_refused_no_key_is_given_too_early(records: list[list[str]],
         check_keys(intake_at(api.url), named, arrived)
 
 
+@given(
+    records=st.lists(
+        st.lists(st.sampled_from(["good", "bad", "never"]), min_size=1, max_size=5), min_size=1, max_size=8
+    ),
+    refused_before=st.integers(0, 12),
+)
+def test_whatever_is_refused_or_gets_no_id_no_key_is_given_too_early(
+    records: list[list[str]], refused_before: int
+) -> None:
+    records = [["bad"]] * refused_before + records + [["good"]]
+    named = [[f"{text} {place}/{number}" for number, text in enumerate(one)] for place, one in enumerate(records)]
+    arrived: list[str] = []
+
+    def handler(asked: Asked) -> Answer:
+        texts = body_of(asked)["jsons"]
+        if any(text.startswith("bad") for text in texts):
+            return Answer(status=400)
+        arrived.extend(text for text in texts if text.startswith("good"))
+        return Answer(json={"event_ids": ["id" if text.startswith("good") else None for text in texts]})
+
+    with FakeApi(handler) as api:
+        check_keys(patient_intake_at(api.url), named, arrived)
+
+
 # an intake that is doubted
 
 

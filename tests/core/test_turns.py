@@ -4,13 +4,18 @@ import gc
 import itertools
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
 from httpkit.client import Client
+from httpkit.client_settings import Exchange
+from httpkit.errors import UnavailableError, UnexpectedShapeError
+from httpkit.sockets import PatientSocket
 from httpkit.stopping import Stopped
 from httpkit.throttle import RetryPolicy
 from httpkit.turns import Call, Lock, in_thread, pause, until_stopped
+from httpkit.values import Request, Response
 from tests.core.clients import get, local_client, local_settings
 from tests.core.polls import in_turn
 from tests.fake_api import Answer, Asked, FakeApi
@@ -20,6 +25,12 @@ from tests.fake_api import Answer, Asked, FakeApi
 def stop() -> threading.Event:
     """What ends the calls of a test."""
     return threading.Event()
+
+
+def open_connections(api: FakeApi) -> int:
+    """How many connections there are to a server, from this side."""
+    sockets = [one for one in gc.get_objects() if isinstance(one, PatientSocket) and one.fileno() >= 0]
+    return sum(one.getpeername()[1] == urlsplit(api.url).port for one in sockets)
 
 
 def test_a_request_is_on_its_way_while_its_sender_computes(api: FakeApi) -> None:
@@ -159,6 +170,50 @@ def test_a_call_that_nobody_holds_any_more_gives_back_what_it_held(stop: threadi
             return "taken"
 
     assert Call(take, stop).result() == "taken"
+
+
+@pytest.mark.parametrize(
+    "failing", [Answer(body=bytes(2000), headers={"Connection": "close"}), Answer(json="x", cut=1)]
+)
+def test_calls_beside_one_that_failed_end_with_the_error_of_that_one(api: FakeApi, failing: Answer) -> None:
+    """Without the help of the garbage collection, which could come at any time, and inside another call."""
+    silent = threading.Event()
+    api.handler = lambda asked: failing if asked.path == "/fails" else Answer(wait=silent)
+    client = local_client(max_response_megabytes=0.001)
+
+    def both() -> None:
+        fails, waits = (client.begin(get(f"{api.url}/{name}")) for name in ("fails", "waits"))
+        fails()
+        waits()
+
+    gc.disable()
+    try:
+        with pytest.raises((UnexpectedShapeError, UnavailableError)) as caught:
+            both()
+        del caught
+        assert open_connections(api) == 0
+    finally:
+        gc.enable()
+
+
+def test_a_call_that_is_collected_inside_another_one_disturbs_nobody(api: FakeApi) -> None:
+    silent = threading.Event()
+    api.handler = lambda asked: Answer(json=[]) if asked.path == "/asked" else Answer(wait=silent)
+    kept: list[object] = []
+
+    def collecting(request: Request, send: Exchange) -> Response:
+        response = send(request)
+        if request.url.endswith("/asked"):
+            kept.clear()
+        return response
+
+    client = local_client(wire=collecting)
+    kept.append(client.begin(get(f"{api.url}/waits")))
+
+    assert client.send(get(f"{api.url}/asked")).ok
+    assert not kept
+    pause(0.01, client.stop)
+    assert open_connections(api) == 1, "the one that can be used again"
 
 
 def test_a_lock_that_a_waiting_call_holds_is_waited_for(stop: threading.Event) -> None:
