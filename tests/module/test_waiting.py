@@ -11,13 +11,14 @@ from tests.fake_api import Answer, FakeApi
 from tests.module.watched import Component
 
 
-def test_requests_under_way_go_on_while_a_component_waits(api: FakeApi) -> None:
+def test_requests_under_way_go_on_while_a_component_waits() -> None:
     """Else a page that was asked for ahead would take too long when the intake is away for a while."""
-    api.handler = in_turn(Answer(status=503), Answer(json=[]))
     stop = threading.Event()
-    begun = Client(local_settings(retry=RetryPolicy(retries=1)), stop=stop, jitter=lambda: 0).begin(get(api.url))
+    client = Client(local_settings(retry=RetryPolicy(retries=1)), stop=stop, jitter=lambda: 0)
+    with FakeApi(in_turn(Answer(status=503), Answer(json=[]))) as api:
+        begun = client.begin(get(api.url))
 
-    wait(0.5, Component(), stop)
+        wait(0.5, Component(), stop)
 
-    assert len(api.asked) == 2
-    assert begun().ok
+        assert len(api.asked) == 2
+        assert begun().ok
