@@ -3,15 +3,17 @@
 import json
 import os
 import pty
+import socket
 import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import trustme
@@ -78,6 +80,35 @@ class _SayWho(BaseHTTPRequestHandler):
         """Tests look at what was answered."""
 
 
+class _Tunnel(BaseHTTPRequestHandler):
+    """Opens tunnels, as a proxy does, and notes who asked for them."""
+
+    clients: ClassVar[list[object]] = []
+
+    def do_CONNECT(self) -> None:
+        assert isinstance(self.connection, ssl.SSLSocket)
+        self.clients.append(self.connection.getpeercert())
+        host, _, port = self.path.partition(":")
+        with socket.create_connection((host, int(port))) as server:
+            self.send_response(200)
+            self.end_headers()
+            back = threading.Thread(target=_carry, args=(server, self.connection), daemon=True)
+            back.start()
+            _carry(self.connection, server)
+            back.join()
+
+    def log_message(self, *_: object) -> None:
+        """Tests look at what was answered."""
+
+
+def _carry(source: socket.socket, target: socket.socket) -> None:
+    """Send on what comes, until nothing does any more."""
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_RDWR)
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -88,16 +119,23 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def tls_server(
-    leaf: trustme.LeafCert, *, clients: trustme.CA | None = None, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+    leaf: trustme.LeafCert,
+    *,
+    clients: trustme.CA | None = None,
+    newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    handler: type[BaseHTTPRequestHandler] = _SayWho,
 ) -> Iterator[str]:
-    """The URL of a server with this certificate; `clients` is the authority whose certificate it demands."""
+    """The URL of a server with this certificate; `clients` is the authority whose certificate it demands.
+
+    A tunnel asks for one, too, but does not demand it.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = newest
     leaf.configure_cert(context)
     if clients:
         clients.configure_trust(context)
-        context.verify_mode = ssl.CERT_REQUIRED
-    with _Server(("127.0.0.1", 0), _SayWho) as server:
+        context.verify_mode = ssl.CERT_OPTIONAL if handler is _Tunnel else ssl.CERT_REQUIRED
+    with _Server(("127.0.0.1", 0), handler) as server:
         # In the thread of the connection, so that a client that breaks off does not hold up the next one.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -144,6 +182,22 @@ def test_a_server_of_a_private_authority_is_trusted_with_its_certificate(
 ) -> None:
     with tls_server(here) as url:
         assert ask(url, ca_certificate=pem(authority)).status == 200
+
+
+def test_a_proxy_is_trusted_as_a_server_is_and_is_not_told_who_we_are(
+    authority: trustme.CA, here: trustme.LeafCert, us: Pair
+) -> None:
+    settings = TlsSettings(ca_certificate=pem(authority), client_certificate=us.certificate, client_key=us.key)
+    with (
+        tls_server(here, clients=authority) as url,
+        tls_server(here, clients=authority, handler=_Tunnel) as proxy,
+    ):
+        client = local_client(proxy=proxy, tls=settings)
+        try:
+            assert b"us@example.com" in client.send(get(url)).body
+        finally:
+            client.close()
+    assert [client or None for client in _Tunnel.clients] == [None]
 
 
 def test_several_authorities_may_be_given_in_one_text(authority: trustme.CA, here: trustme.LeafCert) -> None:
