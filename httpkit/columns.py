@@ -33,7 +33,7 @@ class UnreadRecords(Sequence[JsonValue]):
 
     def __getitem__(self, place: int | slice) -> JsonValue:
         if isinstance(place, slice):
-            return [decoded_record(bytes(one)) for one in self.slices[place]]
+            return [self[number] for number in range(*place.indices(len(self)))]
         return decoded_record(bytes(self.slices[place]))
 
 

@@ -161,13 +161,10 @@ def _page_part(way: Sequence[str], others: Sequence[Sequence[str]], record: type
         "PageWithRecords", records, bases=(struct,), rename={"records": way[0]}, kw_only=True, gc=False
     )
 
-    def taken(decoded: Any) -> tuple[Sequence[msgspec.Raw], JsonValue]:
-        found_records, content = inner.taken(decoded.records)
-        found = {name: getattr(decoded, attribute) for name, attribute in attributes.items()}
-        return found_records, {
-            way[0]: content,
-            **{name: one for name, one in found.items() if one is not msgspec.UNSET},
-        }
+    def taken(decoded: Any) -> tuple[Sequence[Any], JsonValue]:
+        found, content = inner.taken(decoded.records)
+        beside = {name: getattr(decoded, attribute) for name, attribute in attributes.items()}
+        return found, {way[0]: content, **{name: one for name, one in beside.items() if one is not msgspec.UNSET}}
 
     return _PagePart(type=page, taken=taken)
 

@@ -14,6 +14,37 @@ class Stopped(Exception):  # noqa: N818  (a signal, not an error)
     """The stop event was set; whatever was under way is given up and nothing of it is remembered."""
 
 
+class Outcome(Generic[Result]):
+    """What came of a call."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._results: list[Result] = []
+        self._errors: list[BaseException] = []
+
+    def take(self, call: Callable[[], Result]) -> None:
+        """Do the call."""
+        try:
+            self._results.append(call())
+        except (KeyboardInterrupt, SystemExit) as error:
+            # The end of the process came in its turn, and is not its own affair.
+            self._errors.append(error)
+            raise
+        except BaseException as error:  # noqa: BLE001  (handed to whoever waits, which raises it)
+            self._errors.append(error)
+        finally:
+            self.ended = True
+
+    def given(self) -> Result:
+        """The result of a call that has ended, or its error, which is given once.
+
+        Kept here it would keep itself, since it knows this frame, and with it all that the call and its caller had.
+        """
+        if self._errors:
+            raise self._errors.pop()
+        return self._results[0]
+
+
 class ThreadedCall(Generic[Result]):
     """A call under way in a thread of its own.
 
@@ -26,8 +57,7 @@ class ThreadedCall(Generic[Result]):
         self._call: Callable[[], Result] | None = call
         self._stop = stop
         self._done = threading.Event()
-        self._results: list[Result] = []
-        self._errors: list[BaseException] = []
+        self._outcome = Outcome[Result]()
 
     def run(self) -> None:
         """Do it; runs in the thread."""
@@ -35,9 +65,7 @@ class ThreadedCall(Generic[Result]):
         call, self._call = self._call, None
         assert call is not None, "a call is done once"
         try:
-            self._results.append(call())
-        except BaseException as error:  # noqa: BLE001  (handed to the thread that waits, which raises it)
-            self._errors.append(error)
+            self._outcome.take(call)
         finally:
             self._done.set()
 
@@ -53,9 +81,7 @@ class ThreadedCall(Generic[Result]):
         while not self._done.wait(_LOOK_SECONDS):
             if self._stop.is_set() and not self._done.wait(grace):
                 raise Stopped
-        if self._errors:
-            raise self._errors.pop()  # kept here, it would keep itself and all that it knows
-        return self._results[0]
+        return self._outcome.given()
 
 
 class Threads:

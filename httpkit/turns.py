@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from httpkit.stopping import Stopped
+from httpkit.stopping import Outcome, Stopped
 
 Result = TypeVar("Result")
 Value = TypeVar("Value")
@@ -43,7 +43,7 @@ class Call(Generic[Result]):
 
     def __init__(self, call: Callable[[], Result], stop: threading.Event) -> None:
         self._stop = stop
-        self._outcome = _Outcome[Result]()
+        self._outcome = Outcome[Result]()
         self._turn = _Turn(self._outcome.take)
         self._turn.gr_context = copy_context()
         if not stop.is_set():
@@ -60,7 +60,7 @@ class Call(Generic[Result]):
     def done(self) -> bool:
         """Has the call ended? It is given a turn, if it can go on."""
         if not self._outcome.ended:
-            give_turns()
+            _give_turns(0.0)
         return self._outcome.ended
 
     def result(self, *, meanwhile: Callable[[], None] = lambda: None) -> Result:
@@ -84,11 +84,6 @@ class Call(Generic[Result]):
         return outcome.given()
 
 
-def give_turns() -> None:
-    """Let all calls go on that can, without waiting for any."""
-    _give_turns(0.0)
-
-
 def until_stopped(values: Iterable[Value], stop: threading.Event) -> Iterator[Value]:
     """The values, with turns for the calls now and then, for as long as `stop` is not set; a few are given whole.
 
@@ -102,7 +97,7 @@ def until_stopped(values: Iterable[Value], stop: threading.Event) -> Iterator[Va
         if number % _TURN_EVERY == 0:
             if stop.is_set():
                 raise Stopped
-            give_turns()
+            _give_turns(0.0)
 
 
 def wait_for(fileno: int, events: int, until: float) -> None:
@@ -136,7 +131,7 @@ def in_thread(call: Callable[[], Result]) -> Result:
     Raises:
         OSError: there can be no further thread; or what the call itself raises.
     """
-    outcome = _Outcome[Result]()
+    outcome = Outcome[Result]()
     reading, writing = os.pipe()
 
     def work() -> None:
@@ -173,37 +168,6 @@ class Lock:
             yield
         finally:
             self._lock.release()
-
-
-class _Outcome(Generic[Result]):
-    """What came of a call."""
-
-    def __init__(self) -> None:
-        self.ended = False
-        self._results: list[Result] = []
-        self._errors: list[BaseException] = []
-
-    def take(self, call: Callable[[], Result]) -> None:
-        """Do the call."""
-        try:
-            self._results.append(call())
-        except (KeyboardInterrupt, SystemExit) as error:
-            # The end of the process came in its turn, and is not its own affair.
-            self._errors.append(error)
-            raise
-        except BaseException as error:  # noqa: BLE001  (handed to whoever waits, which raises it)
-            self._errors.append(error)
-        finally:
-            self.ended = True
-
-    def given(self) -> Result:
-        """The result of a call that has ended, or its error, which is given once.
-
-        Kept here it would keep itself, since it knows this frame, and with it all that the call and its caller had.
-        """
-        if self._errors:
-            raise self._errors.pop()
-        return self._results[0]
 
 
 class _Turn(greenlet):  # type: ignore[misc]  # it has no types
