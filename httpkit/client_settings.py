@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from httpkit.connections import TlsSettings
 from httpkit.destinations import DestinationPolicy
 from httpkit.throttle import RetryPolicy
+from httpkit.tls import TlsSettings
 from httpkit.values import Request, Response
 
 EXCHANGE_FACTOR = 5

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Generator, Iterable, Iterator
 
-from urllib3.exceptions import DecodeError
+from httpkit.messages import DamagedAnswerError
 
 _PIECE_BYTES = 64 * 1024
 _GZIP = zlib.MAX_WBITS | 16
@@ -18,7 +18,7 @@ def opened(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         encoding: the header Content-Encoding (RFC 9110 §8.4): gzip, deflate, or none.
 
     Raises:
-        DecodeError: it is damaged or cut, or encoded in a way that was not asked for.
+        DamagedAnswerError: it is damaged or cut, or encoded in a way that was not asked for.
     """
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"}:
@@ -27,9 +27,9 @@ def opened(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         try:
             yield from _inflated(chunks, gzip=encoding != "deflate")
         except zlib.error as error:
-            raise DecodeError(f"Content-Encoding {encoding}: {error}") from None
+            raise DamagedAnswerError(f"Content-Encoding {encoding}: {error}") from None
     else:
-        raise DecodeError(f"Content-Encoding {encoding!r} was not asked for")
+        raise DamagedAnswerError(f"Content-Encoding {encoding!r} was not asked for")
 
 
 def _inflated(chunks: Iterable[bytes], *, gzip: bool) -> Iterator[bytes]:
@@ -43,7 +43,7 @@ def _inflated(chunks: Iterable[bytes], *, gzip: bool) -> Iterator[bytes]:
                 break
             rest = yield from _pieces(inflater, rest)
     if inflater is not None and not inflater.eof:
-        raise DecodeError("the compressed body ends too early")
+        raise DamagedAnswerError("the compressed body ends too early")
 
 
 def _pieces(inflater: "zlib._Decompress", data: bytes) -> Generator[bytes, None, bytes]:

@@ -1,256 +1,230 @@
-"""Sockets: names resolved once, addresses checked, TLS set up; what travels over them is the client's affair.
+"""Connections: names resolved once, addresses checked, TLS set up; what travels over them is not known here.
 
 The address that was checked is the address that is connected to, so a name that changes its answer in between gains
 nothing. The original name still goes into the Host header and the TLS handshake.
 """
 
+import select
 import socket
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from ipaddress import ip_address
 from typing import Any
-from weakref import WeakValueDictionary
 
-import certifi
-import requests.adapters
-import urllib3
-from requests.structures import CaseInsensitiveDict
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.ssltransport import SSLTransport
 
-from httpkit.destinations import DestinationPolicy
-from httpkit.errors import SettingsError, UnavailableError
-from httpkit.files import unnamed_file
+from httpkit.destinations import DestinationPolicy, Origin
+from httpkit.errors import UnavailableError
+from httpkit.messages import DamagedAnswerError
+from httpkit.proxies import Proxy, ask_for_tunnel
 from httpkit.sockets import PatientSocket, PatientTlsSocket
+from httpkit.tls import TlsSettings, tls_context
 from httpkit.turns import in_thread
 
 CONNECT_SECONDS = 10.0
-_POOL_SIZE = 16
+_MOST_IDLE = 16
+_ANYWHERE = DestinationPolicy(allow_private_networks=True)
+"""The user has chosen the proxy himself, so it may stand in a private network."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TlsSettings:
-    """How a server proves who it is, and how we do.
+class NotConnectedError(OSError):
+    """No connection stood, so that the server cannot have seen the request; the cause is why."""
 
-    Attributes:
-        ca_certificate: PEM text of authorities that are trusted besides the public ones.
-        client_certificate: PEM text, with `client_key` for mutual TLS.
+
+class ProxyError(NotConnectedError):
+    """It was the proxy that did not connect."""
+
+
+class Connection:
+    """A connection on which one request at a time is sent.
+
+    Args:
+        server: what it leads to; with a proxy and without TLS that is the proxy, whatever the server is.
+        longest_seconds: how long a request and its answer may take together.
     """
 
-    verify_tls: bool = True
-    ca_certificate: str = ""
-    client_certificate: str = ""
-    client_key: str = field(default="", repr=False)
+    def __init__(self, opened: Any, server: Origin, longest_seconds: float) -> None:
+        self.server = server
+        self._opened = opened
+        self._longest_seconds = longest_seconds
+        # With TLS inside TLS the socket is behind another layer.
+        self._socket: Any = opened.socket if isinstance(opened, SSLTransport) else opened
+        self._readable = select.poll()
+        self._readable.register(self._socket.fileno(), select.POLLIN)
+
+    @property
+    def is_dropped(self) -> bool:
+        """Has the server closed it, or said something that it was not asked for?"""
+        return bool(self._readable.poll(0))
+
+    def begin(self) -> None:
+        """An exchange begins: the limit of a silence starts anew with each byte, that of the whole now."""
+        self._socket.begin(self._longest_seconds)
+
+    def send(self, data: bytes) -> None:
+        """Send all of it.
+
+        Raises:
+            OSError: the connection broke, or the time was over.
+        """
+        self._opened.sendall(data)
+
+    def receive(self, most: int) -> bytes:
+        """What has come, at most so many bytes; nothing when the server has ended the connection.
+
+        Raises:
+            OSError: as `send`.
+        """
+        received: bytes = self._opened.recv(most) or b""
+        return received
+
+    def close(self) -> None:
+        """Close it."""
+        with suppress(OSError):
+            self._opened.close()
 
 
-class CheckedAdapter(requests.adapters.HTTPAdapter):
-    """Opens connections to allowed addresses only.
+class Connections:
+    """Opens connections to allowed addresses only, and keeps some of them for the next requests.
 
     Args:
         policy: which addresses those are; with a proxy it is the proxy that resolves the name, so only `check_url`
             of the policy can be applied.
+        silence_seconds: longest silence of a server.
         longest_seconds: how long it may take to connect, and how long a request and its answer together.
+
+    Raises:
+        SettingsError: a certificate or a key is not usable.
     """
 
-    def __init__(self, policy: DestinationPolicy, tls: TlsSettings, *, longest_seconds: float) -> None:
+    def __init__(
+        self,
+        policy: DestinationPolicy,
+        tls: TlsSettings,
+        proxy: Proxy | None,
+        *,
+        silence_seconds: float,
+        longest_seconds: float,
+    ) -> None:
         self._policy = policy
+        self._proxy = proxy
+        self._silence_seconds = silence_seconds
         self._longest_seconds = longest_seconds
-        # Weak, so that those are closed that are too many.
-        self._pools = WeakValueDictionary[tuple[str, str], Any]()
         self._context = cache(lambda: tls_context(tls, longest_seconds))
         # Who we are is for the server alone to know.
         unnamed = replace(tls, client_certificate="", client_key="")
         self._proxy_context = cache(lambda: tls_context(unnamed, longest_seconds))
         if tls.ca_certificate or tls.client_certificate or tls.client_key:
             self._context()  # what is wrong with them shows now; otherwise it waits, since it takes long to make
-        if not tls.verify_tls:
-            # The user has said so in the settings; a warning for each request would bury the log.
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE, max_retries=0)
+        self._idle = list[Connection]()  # the one that was used last is the last one
+        weakref.finalize(self, _close_all, self._idle)
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools for direct connections."""
-        super().init_poolmanager(*args, **kwargs)
-        http, https = _checked_pools(self._policy, self._context, self._longest_seconds)
-        self.poolmanager.pool_classes_by_scheme = {"http": http, "https": https}
+    def take(self, origin: Origin) -> Connection:
+        """A connection for a request to a server, as it was left by the request before or a new one.
 
-    def get_connection_with_tls_context(
-        self,
-        request: requests.PreparedRequest,
-        verify: Any,
-        proxies: Any = None,
-        cert: Any = None,
-    ) -> Any:
-        """The pool of a server; of one without a proxy it is known from before, since finding it takes long."""
-        if proxies or not request.url:
-            return super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
-        scheme, _, rest = request.url.partition("://")
-        server = (scheme, rest.partition("/")[0])
-        pool = self._pools.get(server)
-        if pool is None or pool.pool is None:  # closed, because there are too many
-            pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
-            self._pools[server] = pool
-        return pool
+        Raises:
+            NotConnectedError: none could be opened.
+            OSError: what TLS found wrong, or the time was over.
+            UnavailableError: its address may not be reached.
+        """
+        server = self._proxy.origin if self._proxy and origin.scheme == "http" else origin
+        for connection in reversed(self._idle):
+            if connection.server == server:
+                self._idle.remove(connection)
+                if not connection.is_dropped:
+                    return connection
+                connection.close()
+        return Connection(self._open(origin), server, self._longest_seconds)
 
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """What is read of an answer; cookies are taken from it elsewhere."""
-        response = requests.Response()
-        response.status_code, response.reason, response.raw = resp.status, resp.reason, resp
-        response.headers = CaseInsensitiveDict(resp.headers)
-        response.url, response.request = req.url or "", req
-        return response
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next request."""
+        self._idle.append(connection)
+        if len(self._idle) > _MOST_IDLE:
+            self._idle.pop(0).close()
 
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Make the pools for connections through a proxy."""
-        if proxy.lower().startswith("https:"):
-            kwargs["proxy_ssl_context"] = self._proxy_context()
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        # The user has chosen the proxy himself, so it may stand in a private network.
-        policy = DestinationPolicy(allow_private_networks=True)
-        http, https = _checked_pools(policy, self._context, self._longest_seconds)
-        manager.pool_classes_by_scheme = {"http": http, "https": https}
-        return manager
+    def close(self) -> None:
+        """Close those that are kept."""
+        _close_all(self._idle)
 
+    def _open(self, origin: Origin) -> Any:
+        """A socket that is ready for a request."""
+        proxy = self._proxy
+        if proxy is None:
+            opened: Any = self._dialled(origin, self._policy)
+        else:
+            try:
+                opened = self._to_proxy(proxy, origin)
+            except (OSError, DamagedAnswerError) as error:
+                raise ProxyError(str(error)) from error
+        secured = _secured(opened, origin.host, self._context) if origin.scheme == "https" else opened
+        secured.settimeout(self._silence_seconds)
+        return secured
 
-def tls_context(tls: TlsSettings, longest_seconds: float) -> ssl.SSLContext:
-    """The TLS configuration of one client.
+    def _to_proxy(self, proxy: Proxy, origin: Origin) -> Any:
+        opened: Any = self._dialled(proxy.origin, _ANYWHERE)
+        if proxy.origin.scheme == "https":
+            opened = _secured(opened, proxy.origin.host, self._proxy_context)
+        if origin.scheme == "https":
+            with _closing_unless_done(opened):
+                ask_for_tunnel(opened, proxy, origin)
+        return opened
 
-    Args:
-        longest_seconds: as in `CheckedAdapter`; it holds for the handshake, too.
+    def _dialled(self, origin: Origin, policy: DestinationPolicy) -> PatientSocket:
+        """A connection to an address of the host that was checked."""
+        problem, failure = None, None
+        for family, kind, protocol, _, target in _resolved(origin):
+            problem = policy.problem_with(ip_address(str(target[0]).partition("%")[0]))
+            if problem:
+                continue
+            try:
+                return self._connected(PatientSocket(family, kind, protocol), target)
+            except OSError as error:
+                failure = error
+        if failure:
+            raise NotConnectedError(failure.strerror or str(failure)) from failure
+        raise UnavailableError(f"{origin.host} has {problem}")
 
-    Raises:
-        SettingsError: a certificate or key is not usable PEM text.
-    """
-    context = ssl.create_default_context(cafile=certifi.where())
-    context.sslsocket_class = type("LimitedTlsSocket", (PatientTlsSocket,), {"longest": longest_seconds})
-    if tls.ca_certificate:
-        try:
-            context.load_verify_locations(cadata=tls.ca_certificate)
-        except (ssl.SSLError, ValueError, TypeError) as error:
-            raise SettingsError("ca_certificate", f"is not a PEM certificate ({error}); paste it whole") from None
-    if tls.client_certificate:
-        _load_client_certificate(context, tls)
-    elif tls.client_key:
-        raise SettingsError("client_certificate", "is missing; client_key is of no use without it")
-    if not tls.verify_tls:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _load_client_certificate(context: ssl.SSLContext, tls: TlsSettings) -> None:
-    text = f"{tls.client_certificate.strip()}\n{tls.client_key.strip()}\n".encode()
-    with unnamed_file(text) as path:
-        try:
-            context.load_cert_chain(path, password=_no_password)
-        except (ssl.SSLError, ValueError, OSError) as error:
-            raise SettingsError(
-                "client_certificate",
-                f"and client_key are not a usable pair of PEM texts ({_short(error)}); paste both whole, "
-                "the key without a password",
-            ) from None
+    def _connected(self, opened: PatientSocket, target: Any) -> PatientSocket:
+        with _closing_unless_done(opened):
+            # A request is written in two pieces, and the second one must not wait until the first one was seen.
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            opened.settimeout(min(CONNECT_SECONDS, self._silence_seconds))
+            opened.begin(self._longest_seconds)
+            opened.connect(target)
+        return opened
 
 
-def _no_password() -> str:
-    """Without this, OpenSSL would ask at the terminal for the password of an encrypted key."""
-    return ""
-
-
-def _short(error: Exception) -> str:
-    return str(getattr(error, "reason", None) or error)
-
-
-def _checked_pools(
-    policy: DestinationPolicy, context: Callable[[], ssl.SSLContext], longest_seconds: float
-) -> tuple[type[HTTPConnectionPool], type[HTTPSConnectionPool]]:
-    class CheckedHttpConnection(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            opened = _connect(self, policy)
-            opened.begin(longest_seconds)
-            return opened
-
-        def connect(self) -> None:
-            super().connect()
-            _begin(self, longest_seconds)
-
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            _begin(self, longest_seconds)
-            super().request(*args, **kwargs)
-
-    class CheckedHttpsConnection(CheckedHttpConnection, HTTPSConnection):
-        def connect(self) -> None:
-            self.ssl_context = context()
-            super().connect()
-
-    class CheckedHttpPool(HTTPConnectionPool):
-        ConnectionCls = CheckedHttpConnection
-
-    class CheckedHttpsPool(HTTPSConnectionPool):
-        ConnectionCls = CheckedHttpsConnection
-
-    return CheckedHttpPool, CheckedHttpsPool
-
-
-def _begin(connection: HTTPConnection, seconds: float) -> None:
-    """Let what is done next on a connection take so long: the limit of a silence starts anew with each byte."""
-    # With TLS inside TLS the socket is behind another layer.
-    opened = getattr(connection.sock, "socket", connection.sock)
-    if isinstance(opened, (PatientSocket, PatientTlsSocket)):
-        opened.begin(seconds)
-
-
-def _connect(connection: HTTPConnection, policy: DestinationPolicy) -> PatientSocket:
-    """Open the connection that urllib3 asks for, to an address that was checked."""
-    host, problem, failure = connection.host, None, None
-    for family, kind, protocol, _, target in _resolved(connection):
-        problem = policy.problem_with(ip_address(str(target[0]).partition("%")[0]))
-        if problem:
-            continue
-        try:
-            return _opened(connection, PatientSocket(family, kind, protocol), target)
-        except OSError as error:
-            failure = error
-    if isinstance(failure, TimeoutError):
-        raise ConnectTimeoutError(connection, f"{host} did not answer") from failure
-    if failure:
-        raise NewConnectionError(connection, f"{failure.strerror or failure}") from failure
-    raise UnavailableError(f"{host} has {problem}")
-
-
-def _resolved(connection: HTTPConnection) -> list[Any]:
+def _resolved(origin: Origin) -> list[Any]:
     try:
         # It cannot be told to wait, and may take longer than a stop has.
-        return in_thread(lambda: socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM))
-    except (socket.gaierror, UnicodeError) as error:
-        failure = error if isinstance(error, socket.gaierror) else socket.gaierror(socket.EAI_NONAME, str(error))
-        raise NameResolutionError(connection.host, connection, failure) from error
+        return in_thread(lambda: socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError) as error:  # the latter when it is no name at all
+        raise NotConnectedError(f"{origin.host}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _opened(connection: HTTPConnection, opened: PatientSocket, target: Any) -> PatientSocket:
+def _secured(opened: PatientSocket | PatientTlsSocket, host: str, context: Callable[[], ssl.SSLContext]) -> Any:
+    """The same connection with TLS, or one more layer of it."""
+    with _closing_unless_done(opened):
+        name = host.partition("%")[0].rstrip(".")
+        if isinstance(opened, PatientTlsSocket):
+            return SSLTransport(opened, context(), server_hostname=name)
+        return context().wrap_socket(opened, server_hostname=name)
+
+
+@contextmanager
+def _closing_unless_done(opened: PatientSocket | PatientTlsSocket) -> Iterator[None]:
+    """Close a connection that is given up half-way, when nobody has it yet."""
     try:
-        for option in connection.socket_options or ():
-            opened.setsockopt(*option)
-        opened.settimeout(connection.timeout if isinstance(connection.timeout, (int, float)) else None)
-        opened.connect(target)
+        yield
     except BaseException:  # a call may be given up in its middle
         opened.close()
         raise
-    return opened
 
 
-def never_opened(error: BaseException | None) -> bool:
-    """Did an exchange fail before a connection stood, so that the server cannot have seen the request?"""
-    while error is not None:
-        if isinstance(error, (NewConnectionError, NameResolutionError, ConnectTimeoutError)):
-            return True
-        error = inner_cause(error)
-    return False
-
-
-def inner_cause(error: BaseException) -> BaseException | None:
-    """The error inside an error of requests or urllib3, which wrap each other's as `reason` or argument."""
-    candidates = (getattr(error, "reason", None), *error.args)
-    return next((part for part in candidates if isinstance(part, BaseException)), None)
+def _close_all(idle: list[Connection]) -> None:
+    while idle:
+        idle.pop().close()

@@ -18,7 +18,7 @@ from httpkit.redaction import without_query
 
 _KNOWN_ORIGINS = _KNOWN_ADDRESSES = 64
 _BEGINNING = re.compile(r"https?://[^/?#]+")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Address = IPv4Address | IPv6Address
 
@@ -93,11 +93,11 @@ def _origin_of(url: str) -> Origin:
         raise SettingsError(
             "url", f"{shown} is not a URL; write it as https://host/path or https://host:port/path"
         ) from None
-    if scheme not in _DEFAULT_PORTS:
+    if scheme not in DEFAULT_PORTS:
         raise SettingsError("url", f"{shown} must start with https:// or http://")
     if not host:
         raise SettingsError("url", f"{shown} names no host; write it as https://host/path")
-    return Origin(scheme=scheme, host=host.lower(), port=port or _DEFAULT_PORTS[scheme])
+    return Origin(scheme=scheme, host=host.lower(), port=port or DEFAULT_PORTS[scheme])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,10 +4,7 @@ import re
 import ssl
 from collections.abc import Mapping
 
-import requests
-import urllib3
-
-from httpkit.connections import CONNECT_SECONDS, inner_cause, never_opened
+from httpkit.connections import CONNECT_SECONDS, NotConnectedError, ProxyError
 from httpkit.sockets import ExchangeTooLongError
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -18,28 +15,24 @@ _OTHER_HOST = frozenset({62, 64})
 
 def explained(error: Exception, timeout_seconds: float) -> str:
     """Why there is no complete answer, and what to do about it."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"the TLS connection failed ({_last_words(error)}); {_tls_remedy(_innermost(error))}"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return f"the proxy did not connect ({_last_words(error)}); check proxy"
-    if isinstance(error, (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError)):
-        seconds = min(CONNECT_SECONDS, timeout_seconds)
-        return f"no connection within {seconds:g} s; check the host, the port and the firewall"
-    if isinstance(error, (TimeoutError, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)):
-        # Ours says itself how long it was; those of the libraries speak of sockets.
-        what = _too_long(error) or f"no answer within {timeout_seconds:g} s"
+    if isinstance(error, NotConnectedError):
+        return _not_connected(error, min(CONNECT_SECONDS, timeout_seconds))
+    if isinstance(error, TimeoutError):
+        what = str(error) if isinstance(error, ExchangeTooLongError) else f"no answer within {timeout_seconds:g} s"
         return f"{what}; ask for less, or raise timeout_seconds"
-    if isinstance(error, requests.exceptions.ConnectionError):
-        what = "could not connect" if never_opened(error) else "the connection broke"
-        return f"{what} ({_last_words(error)}); check the host and the port"
-    return f"the answer was cut or damaged ({_last_words(error)})"
+    if isinstance(error, ssl.SSLError):
+        return f"the TLS connection failed ({_words(error)}); {_tls_remedy(error)}"
+    if isinstance(error, OSError):
+        return f"the connection broke ({_words(error)}); check the host and the port"
+    return f"the answer was cut or damaged ({_words(error)})"
 
 
-def _too_long(error: BaseException | None) -> ExchangeTooLongError | None:
-    """The error of the exchange inside those of the libraries."""
-    while error is not None and not isinstance(error, ExchangeTooLongError):
-        error = error.__cause__ or error.__context__
-    return error
+def _not_connected(error: NotConnectedError, seconds: float) -> str:
+    if isinstance(error, ProxyError):
+        return f"the proxy did not connect ({_words(error)}); check proxy"
+    if isinstance(error.__cause__, TimeoutError):
+        return f"no connection within {seconds:g} s; check the host, the port and the firewall"
+    return f"could not connect ({_words(error)}); check the host and the port"
 
 
 def _tls_remedy(cause: BaseException) -> str:
@@ -50,16 +43,8 @@ def _tls_remedy(cause: BaseException) -> str:
     return "for a private authority set ca_certificate"
 
 
-def _innermost(error: BaseException) -> BaseException:
-    while (inner := inner_cause(error)) is not None:
-        error = inner
-    return error
-
-
-def _last_words(error: BaseException) -> str:
-    """The innermost cause, which says what happened without the layers around it."""
-    error = _innermost(error)
-    return str(error).rpartition(">: ")[2].rpartition("): ")[2] or type(error).__name__
+def _words(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def bad_header(headers: Mapping[str, str]) -> str | None:

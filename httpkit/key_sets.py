@@ -94,6 +94,8 @@ class KeySet:
 
     def absorb(self, other: "KeySet") -> None:
         """Add all keys of another set."""
+        if not other:
+            return
         for number, theirs in enumerate(other._buckets):  # noqa: SLF001  (a set of the same kind)
             mine = self._buckets[number]
             stored = (theirs[start : start + _STORED_BYTES] for start in range(0, len(theirs), _STORED_BYTES))

@@ -2,22 +2,25 @@
 
 from collections.abc import Iterator
 from contextvars import ContextVar
+from email.message import Message
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 import requests
-import urllib3
-from requests.cookies import RequestsCookieJar, extract_cookies_to_jar
+from requests.cookies import MockRequest, MockResponse, RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 
+from httpkit.adapter import OwnAdapter
 from httpkit.client_settings import EXCHANGE_FACTOR, ClientSettings
 from httpkit.clocks import Clocks
 from httpkit.compression import opened
-from httpkit.connections import CONNECT_SECONDS, CheckedAdapter, never_opened
-from httpkit.destinations import origin_of
+from httpkit.connections import Connections, NotConnectedError
 from httpkit.encoding import encoded_body
 from httpkit.errors import SettingsError, UnavailableError, UnexpectedShapeError
 from httpkit.failures import bad_header, explained
+from httpkit.messages import DamagedAnswerError
+from httpkit.proxies import proxy_at
 from httpkit.redaction import named
 from httpkit.values import Request, Response
 
@@ -53,7 +56,6 @@ class Transport:
         self._clocks = clocks
         self._session = _new_session(settings)
         self._headers = {"User-Agent": settings.user_agent, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
-        self._proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else {}
 
     def forget_cookies(self) -> None:
         """Forget the cookies of the exchanges of this call: several are under way, and none sees those of another."""
@@ -74,24 +76,16 @@ class Transport:
         """
         prepared = self._prepared(request)
         start = self._clocks.monotonic()
-        timeout = self._settings.timeout_seconds
         try:
-            with self._session.send(
-                prepared,
-                stream=True,
-                allow_redirects=False,
-                timeout=(min(CONNECT_SECONDS, timeout), timeout),
-                verify=self._settings.tls.verify_tls,
-                proxies=self._proxies,
-            ) as answer:
+            # Settings of the session would be merged in where one is missing here.
+            with self._session.send(prepared, stream=True, allow_redirects=False, proxies={}) as answer:
                 if "set-cookie" in answer.headers:
-                    jar = _jar.get(None) or RequestsCookieJar()
-                    _jar.set(jar)
-                    extract_cookies_to_jar(jar, prepared, answer.raw)  # type: ignore[no-untyped-call]  # there
+                    _keep_cookies(prepared, answer.raw)
                 body = self._read(answer, request, start)
                 _check_head(answer, body)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
-            raise FailedExchangeError(self._meaning(request, error), never_opened=never_opened(error)) from None
+        except (OSError, DamagedAnswerError) as error:
+            never_opened = isinstance(error, NotConnectedError)
+            raise FailedExchangeError(self._meaning(request, error), never_opened=never_opened) from None
         return Response(
             status=answer.status_code,
             reason=answer.reason or _reason(answer.status_code),
@@ -143,7 +137,7 @@ class Transport:
 
     def _meaning(self, request: Request, error: Exception) -> UnavailableError:
         sentence = f"{named(request)}: {explained(error, self._settings.timeout_seconds)}"
-        return UnavailableError(sentence, reached=not never_opened(error))
+        return UnavailableError(sentence, reached=not isinstance(error, NotConnectedError))
 
 
 class _PlainSession(requests.Session):
@@ -153,25 +147,37 @@ class _PlainSession(requests.Session):
         """See no redirect."""
 
 
+def _keep_cookies(prepared: requests.PreparedRequest, raw: Any) -> None:
+    """Keep the cookies of an answer for the next exchanges of this call."""
+    jar = _jar.get(None) or RequestsCookieJar()
+    _jar.set(jar)
+    message = Message()
+    for cookie in raw.headers.getlist("set-cookie"):
+        message["Set-Cookie"] = cookie
+    jar.extract_cookies(MockResponse(message), MockRequest(prepared))  # type: ignore[arg-type]  # they are made for it
+
+
 def _check_head(answer: requests.Response, body: bytes) -> None:
-    """Refuse an answer whose head was cut: what is left of it looks like an empty success."""
+    """Refuse an answer that may have been cut after its head: what is left of it looks like an empty success."""
     framed = "content-length" in answer.headers or "transfer-encoding" in answer.headers
     if not body and not framed and answer.status_code == 200 and answer.request.method not in {"HEAD", "OPTIONS"}:
-        raise urllib3.exceptions.ProtocolError("it ended inside its head, or names no length for its empty body")
+        raise DamagedAnswerError("it is empty and names no length, so that it may have been cut")
 
 
 def _new_session(settings: ClientSettings) -> requests.Session:
+    proxy = proxy_at(settings.proxy)
     session = _PlainSession()
     # The environment must not add credentials (netrc), proxies or another trust store.
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    if settings.proxy:
-        try:
-            origin_of(settings.proxy)
-        except SettingsError:
-            raise SettingsError("proxy", "must start with http:// or https:// and name a host") from None
-    longest = settings.timeout_seconds * EXCHANGE_FACTOR
-    adapter = CheckedAdapter(settings.destinations, settings.tls, longest_seconds=longest)
+    connections = Connections(
+        settings.destinations,
+        settings.tls,
+        proxy,
+        silence_seconds=settings.timeout_seconds,
+        longest_seconds=settings.timeout_seconds * EXCHANGE_FACTOR,
+    )
+    adapter = OwnAdapter(connections, proxy)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

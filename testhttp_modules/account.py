@@ -12,11 +12,11 @@ from httpkit.auth import AccountSettings
 from httpkit.client import Client, Proof
 from httpkit.client_settings import ClientSettings
 from httpkit.clocks import SYSTEM_CLOCKS
-from httpkit.connections import TlsSettings
 from httpkit.destinations import DestinationPolicy, origin_of
 from httpkit.errors import SettingsError
 from httpkit.redaction import Redactor, request_secrets, without_query
 from httpkit.throttle import RetryPolicy
+from httpkit.tls import TlsSettings
 from testhttp_modules import metrics
 from testhttp_modules.models import TesthttpModuleConfiguration
 

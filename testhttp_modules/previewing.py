@@ -23,7 +23,6 @@ from httpkit.account import credentials_of
 from httpkit.client import Client, Proof
 from httpkit.client_settings import Exchange
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
-from httpkit.connections import TlsSettings
 from httpkit.destinations import origin_of
 from httpkit.documents import encode_json
 from httpkit.errors import HttpkitError, SettingsError
@@ -37,6 +36,7 @@ from httpkit.recordings import Replay, recorded
 from httpkit.redaction import MASK, Redactor, request_secrets
 from httpkit.stopping import Stopped
 from httpkit.throttle import RetryPolicy
+from httpkit.tls import TlsSettings
 from httpkit.values import JsonValue, Request, Response
 from testhttp_modules import TesthttpModule
 from testhttp_modules.account import absolute_url, account_settings, base_url, client_settings

@@ -16,14 +16,16 @@ MAY_USE = {
 }
 ADAPTERS = frozenset({"sekoia", "sigfox", "sesam", "xdr", "tufin", "web", "sample"})
 FRAMEWORKS = ("fastapi", "flask", "sekoia_automation", "starlette", "uvicorn")
-SOCKETS = ("requests", "urllib3", "socket", "ssl", "http.client", "http.server", "httpx", "aiohttp")
+SOCKETS = ("requests", "urllib3", "socket", "ssl", "http.client", "http.server", "httptools", "httpx", "aiohttp")
 SOCKET_FILES = {
-    "httpkit/compression.py",
+    "httpkit/adapter.py",
     "httpkit/connections.py",
     "httpkit/destinations.py",
     "httpkit/encoding.py",
     "httpkit/failures.py",
+    "httpkit/messages.py",
     "httpkit/sockets.py",  # which do not block
+    "httpkit/tls.py",
     "httpkit/transport.py",
 }
 DISK_FILES = {

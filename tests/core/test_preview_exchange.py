@@ -6,8 +6,8 @@ import pytest
 import trustme
 
 from httpkit.auth import AccountSettings
-from httpkit.connections import TlsSettings
 from httpkit.destinations import DestinationPolicy
+from httpkit.tls import TlsSettings
 from tests.core.previews import KEY, finding, report, settings_of
 from tests.core.test_tls import tls_server
 from tests.fake_api import Answer, FakeApi

@@ -13,6 +13,8 @@ from httpkit.client import Client
 from httpkit.destinations import DestinationPolicy
 from httpkit.errors import SettingsError, UnavailableError
 from httpkit.stopping import Stopped
+from httpkit.throttle import RetryPolicy
+from httpkit.values import Request
 from tests.core.clients import get, local_client, local_settings
 from tests.core.odd_servers import dripping, mute
 from tests.core.polls import in_turn
@@ -118,6 +120,18 @@ def test_a_proxy_that_is_not_there_is_named_as_the_cause(proxy: FakeApi, scheme:
 def test_a_proxy_that_opens_no_tunnel_is_named_as_the_cause(proxy: FakeApi) -> None:
     with pytest.raises(UnavailableError, match=r"the proxy did not connect \(.*501.*\); check proxy"):
         outward_client(proxy).send(get("https://api.example/"))
+
+
+def test_a_request_that_a_proxy_did_not_let_through_never_reached_its_server_and_is_repeated(proxy: FakeApi) -> None:
+    told: list[str] = []
+    settings = local_settings(
+        proxy=proxy.url, retry=RetryPolicy(retries=2), repeating=lambda reason, _: told.append(reason)
+    )
+
+    with pytest.raises(UnavailableError, match="the proxy did not connect"):
+        Client(settings, jitter=lambda: 0).send(Request(method="POST", url="https://api.example/", body={}))
+
+    assert told == ["connection", "connection"]
 
 
 def test_an_exchange_through_a_proxy_has_the_same_time_limit() -> None:

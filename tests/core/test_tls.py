@@ -20,8 +20,8 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from httpkit.client import Client
-from httpkit.connections import TlsSettings
 from httpkit.errors import SettingsError, UnavailableError
+from httpkit.tls import TlsSettings
 from httpkit.values import Response
 from tests.core.clients import get, local_client, local_settings
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD_A_CLIENT = """
 import fcntl, json, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from httpkit.connections import TlsSettings, tls_context
+from httpkit.tls import TlsSettings, tls_context
 from httpkit.errors import SettingsError
 certificate, key = json.loads(sys.argv[1])
 try:
