@@ -154,10 +154,11 @@ class SeenKeys:
 
     def add(self, keys: Iterable[bytes]) -> None:
         """Confirm the keys of delivered records; those that were not given are remembered as well."""
-        keys = set(keys)
-        others = keys - self._given
-        self._given -= keys
-        self._now.add([key for key in others if not self._holds(key)])
+        keys = list(keys)
+        if not self._given.issuperset(keys):
+            others = set(keys) - self._given
+            self._now.add([key for key in others if not self._holds(key)])
+        self._given.difference_update(keys)
 
     def forget_beyond_limit(self) -> int:
         """How many keys were forgotten since the last call; they were those that the API has not shown for longest."""

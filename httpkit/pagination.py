@@ -4,6 +4,7 @@ How each style finds the next page is in `paging_styles`; the rules here hold fo
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
@@ -22,7 +23,7 @@ from httpkit.paging_styles import (
 from httpkit.paths import AnswerPath, compile_answer_path
 from httpkit.places import check_place, with_parameter
 from httpkit.templates import Scope
-from httpkit.values import OpenWindow, Page, Request
+from httpkit.values import JsonValue, OpenWindow, Page, Request
 
 _MOST_EMPTY_PAGES = 10
 
@@ -41,6 +42,15 @@ Ending = Literal[
     "the next request was already sent",
 ]
 """The rule that ended the pages of a window; "" while none has."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Made:
+    """A request, and the place that it was made for."""
+
+    place: JsonValue
+    cursor: JsonValue
+    request: Request
 
 
 class Paging:
@@ -84,6 +94,7 @@ class Paging:
         self.place = self._first_place if window.place is None else window.place
         if settings.pagination == "cursor" and self._parameter:  # fails now rather than on the second page
             with_parameter(request_at(placeholders_of(settings, None), True), self._parameter, "")
+        self._made: _Made | None = None
         self._met = {_fingerprint(self.request())}
         self._empty_pages = 0
         self.received = window.received
@@ -92,10 +103,19 @@ class Paging:
     def restart(self) -> None:
         """Begin with the first page, because the place that was remembered is not known to the server any more."""
         self.resumed, self.cursor, self.place, self.received = False, None, self._first_place, 0
+        self._made = None
         self._met = {_fingerprint(self.request())}
 
     def request(self) -> Request:
         """The request for the page at the present place."""
+        # Asked for several times a page: by who looks for loops, by who sends it, and by who reads its answer.
+        made = self._made
+        if made is None or made.place is not self.place or made.cursor is not self.cursor:
+            request = self._request()
+            made = self._made = _Made(place=self.place, cursor=self.cursor, request=request)
+        return made.request
+
+    def _request(self) -> Request:
         settings, place = self._settings, self.place
         follow_up = self.resumed or place != self._first_place
         request = self._request_at(placeholders_of(settings, place, self.cursor), follow_up)

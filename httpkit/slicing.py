@@ -57,7 +57,9 @@ class Slicer:
         self._way = _names(records_path)
         self._id, self._time = _names(id_path), _names(timestamp_path)
         read = {way[0]: Any for way in (self._id, self._time) if way}
-        head, self._attributes = _struct_of("Head", {**dict.fromkeys(added, msgspec.Raw), **read})
+        self._added_names = frozenset(added)
+        fields = {**dict.fromkeys(added, msgspec.Raw), **read}
+        head, self._attributes = _struct_of("Head", fields, null_when_absent=read.keys() - self._added_names)
         self._added = [self._attributes[name] for name in added]
         others = [_names(path) for path in in_answer if path and is_plain_name(path)]
         self._page, self._heads = _page_part(self._way, others, msgspec.Raw), _page_part(self._way, [], head)
@@ -98,10 +100,11 @@ class Slicer:
         if not way:
             return [None] * len(heads)
         column = list(map(attrgetter(self._attributes[way[0]]), heads))
+        if way[0] in self._added_names:  # where absent and null are told apart
+            column = [None if value is msgspec.UNSET else value for value in column]
         for name in way[1:]:
             column = [value.get(name) if isinstance(value, dict) else None for value in column]
-        absent = column.count(msgspec.UNSET)
-        return [None if value is msgspec.UNSET else value for value in column] if absent else column
+        return column
 
 
 def can_slice(*, record_paths: Sequence[str], in_record: Sequence[str], in_answer: Sequence[str]) -> bool:
@@ -169,11 +172,17 @@ def _page_part(way: Sequence[str], others: Sequence[Sequence[str]], record: type
     return _PagePart(type=page, taken=taken)
 
 
-def _struct_of(title: str, fields: Mapping[str, Any]) -> tuple[type[msgspec.Struct], dict[str, str]]:
+def _struct_of(
+    title: str, fields: Mapping[str, Any], null_when_absent: Collection[str] = ()
+) -> tuple[type[msgspec.Struct], dict[str, str]]:
     """A struct of some fields, and the names of its attributes by those in JSON."""
     attributes = {name: f"field{number}" for number, name in enumerate(fields)}
     described = [
-        (attributes[name], kind if kind is Any else kind | msgspec.UnsetType, msgspec.UNSET)
+        (
+            attributes[name],
+            kind if kind is Any else kind | msgspec.UnsetType,
+            None if name in null_when_absent else msgspec.UNSET,
+        )
         for name, kind in fields.items()
     ]
     renamed = {attribute: name for name, attribute in attributes.items()}

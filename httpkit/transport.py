@@ -27,8 +27,8 @@ from httpkit.values import Request, Response
 _CHUNK_BYTES = 1024 * 1024
 _MEGABYTE = 1024 * 1024
 
-_jar = ContextVar[RequestsCookieJar]("jar")
-"""The cookies of a call."""
+_jar = ContextVar[RequestsCookieJar | None]("jar", default=None)
+"""The cookies of a call; None before there are any."""
 
 
 class FailedExchangeError(Exception):
@@ -59,7 +59,7 @@ class Transport:
 
     def forget_cookies(self) -> None:
         """Forget the cookies of the exchanges of this call: several are under way, and none sees those of another."""
-        _jar.set(RequestsCookieJar())
+        _jar.set(None)
 
     def close(self) -> None:
         """Close the connections."""
@@ -111,7 +111,7 @@ class Transport:
         prepared.prepare_content_length(prepared.body)
         if "@" in request.url:
             prepared.prepare_auth(None, request.url)
-        if jar := _jar.get(None):
+        if jar := _jar.get():
             prepared.prepare_cookies(jar)
         return prepared
 
@@ -149,7 +149,7 @@ class _PlainSession(requests.Session):
 
 def _keep_cookies(prepared: requests.PreparedRequest, raw: Any) -> None:
     """Keep the cookies of an answer for the next exchanges of this call."""
-    jar = _jar.get(None) or RequestsCookieJar()
+    jar = _jar.get() or RequestsCookieJar()
     _jar.set(jar)
     message = Message()
     for cookie in raw.headers.getlist("set-cookie"):
