@@ -41,23 +41,26 @@ class SlicedRecords(Sequence[SlicedRecord]):
     """The records that were cut from a page.
 
     Attributes:
-        texts: the JSON objects as the API wrote them, each on one line.
+        texts: the JSON objects as the API wrote them, each on one line, but for their beginning.
+        beginning: what stands in each text for its opening brace; with it the fields that are added to each event.
         identities: what the path of the identity finds in each.
         times: what the path of the time finds in each.
-        plain: may the fields that are added to each event stand at its end, since it has others and none of these?
+        plain: may fields be added at the beginning of each, since it has others and none of these?
     """
 
-    __slots__ = ("identities", "plain", "texts", "times")
+    __slots__ = ("beginning", "identities", "plain", "texts", "times")
 
     def __init__(
         self,
         texts: Sequence[str],
         *,
+        beginning: str,
         identities: Sequence[JsonValue],
         times: Sequence[JsonValue],
         plain: bool,
     ) -> None:
-        self.texts, self.identities, self.times, self.plain = texts, identities, times, plain
+        self.texts, self.beginning = texts, beginning
+        self.identities, self.times, self.plain = identities, times, plain
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -70,13 +73,14 @@ class SlicedRecords(Sequence[SlicedRecord]):
 
     def __getitem__(self, place: int | slice) -> SlicedRecord | Sequence[SlicedRecord]:
         if isinstance(place, slice):
-            return [SlicedRecord(text, self.plain) for text in self.texts[place]]
-        return SlicedRecord(self.texts[place], self.plain)
+            return [self[number] for number in range(*place.indices(len(self)))]
+        return SlicedRecord(f"{{{self.texts[place][len(self.beginning) :]}", self.plain)
 
     def only(self, chosen: Sequence[bool]) -> "SlicedRecords":
         """Some of them, in the same order."""
         return SlicedRecords(
             list(compress(self.texts, chosen)),
+            beginning=self.beginning,
             identities=list(compress(self.identities, chosen)),
             times=list(compress(self.times, chosen)),
             plain=self.plain,

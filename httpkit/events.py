@@ -16,6 +16,7 @@ class EventWriter:
 
     Attributes:
         added: names of the fields that are added to every event.
+        beginning: of each event: an opening brace and these fields.
     """
 
     def __init__(self, shaping: Shaping, source: str) -> None:
@@ -25,7 +26,7 @@ class EventWriter:
         if source and "source" not in added:
             added = {**added, "source": source}
         self.added = tuple(added)
-        self._tail = f",{encode_json(added).decode()[1:]}" if added else ""
+        self.beginning = f"{encode_json(added).decode()[:-1]}," if added else "{"
 
     def values(self, record: Record) -> list[JsonValue]:
         """The events, as JSON values or text, without `source`.
@@ -44,19 +45,15 @@ class EventWriter:
         """
         content = record.content
         if isinstance(content, SlicedRecord) and content.plain and record.parts is None:
-            return self._passed_on([content.text])
+            return [content.text.replace("{", self.beginning, 1)]
         return [event_text(event, self._source) for event in self.values(record)]
 
     def plain_texts(self, records: Records) -> Sequence[str] | None:
         """The one event of each record, when all were cut from their page; None when they have to be taken apart."""
         contents = records.contents
         if isinstance(contents, SlicedRecords) and contents.plain:
-            return self._passed_on(contents.texts)
+            return contents.texts
         return None
-
-    def _passed_on(self, sliced: Sequence[str]) -> Sequence[str]:
-        tail = self._tail
-        return [text[:-1] + tail for text in sliced] if tail else sliced
 
 
 def event_text(value: JsonValue, source: str) -> str:

@@ -8,11 +8,9 @@ from operator import not_
 
 import msgspec
 
-from httpkit.key_sets import KeySet
+from httpkit.key_sets import KEY_BYTES, KeySet
 from httpkit.paths import compile_path
 from httpkit.values import JsonValue, SlicedRecord, value_of
-
-KEY_BYTES = 16
 
 _SCALARS = frozenset({str, int})
 

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from itertools import chain
 
 from httpkit.folders import Folder
-from httpkit.freshness import KEY_BYTES
+from httpkit.key_sets import KEY_BYTES
 from httpkit.state_document import KeyFile, State
 
 _CHUNK_KEYS = 4096

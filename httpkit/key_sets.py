@@ -2,13 +2,18 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
+from struct import Struct
 
 _BUCKETS = 1 << 13
 _SPARE_BITS = 3
 _STORED = slice(7, 15)
 _STORED_BYTES = 8
 _AT_ONCE = 4096
+_KNOWN_LAYOUTS = 16
+
+KEY_BYTES = 16
 
 
 class KeySet:
@@ -53,7 +58,7 @@ class KeySet:
         """Add keys; for each, was it there, or earlier among them?"""
         numbers, stored = _spread(keys)
         # Most often all are new.
-        if len(set(stored)) == len(stored) and not any(self._perhaps(numbers, stored)):
+        if len(set(keys)) == len(keys) and not any(self._perhaps(numbers, stored)):
             self._append(numbers, stored)
             return [False] * len(keys)
         buckets, held = self._buckets, list[bool]()
@@ -111,8 +116,17 @@ def _number(key: bytes) -> int:
 
 def _spread(keys: Sequence[bytes]) -> tuple[Sequence[int], Sequence[bytes]]:
     """For each key the number of its bucket, and what lies in it."""
-    ends = memoryview(b"".join(keys)).cast("H")[7::8].tolist() if keys else []
-    return [end >> _SPARE_BITS for end in ends], [key[_STORED] for key in keys]
+    if not keys:
+        return (), ()
+    together = b"".join(keys)
+    ends = memoryview(together).cast("H")[7::8].tolist()
+    return [end >> _SPARE_BITS for end in ends], _layout(len(keys)).unpack(together)
+
+
+@lru_cache(_KNOWN_LAYOUTS)
+def _layout(count: int) -> Struct:
+    """Where in so many keys, one after the other, that lies which is stored."""
+    return Struct(f"{_STORED.start}x{_STORED_BYTES}s{KEY_BYTES - _STORED.stop}x" * count)
 
 
 def _place(bucket: bytes, stored: bytes) -> int:

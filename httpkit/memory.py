@@ -27,8 +27,9 @@ from httpkit.disk_folder import DiskFolder
 from httpkit.errors import SettingsError
 from httpkit.files import HALF_WRITTEN, on_disk
 from httpkit.folders import Folder, OvertakenError, failures, failures_named
-from httpkit.freshness import KEY_BYTES, SeenKeys
+from httpkit.freshness import SeenKeys
 from httpkit.key_files import DamagedError, KeyFiles
+from httpkit.key_sets import KEY_BYTES
 from httpkit.object_folder import ObjectFolder
 from httpkit.outbox_state import OutboxState
 from httpkit.quarantine import FOLDER as QUARANTINE

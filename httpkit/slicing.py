@@ -42,6 +42,7 @@ class Slicer:
         id_path: as `records_path`, in a record; "" for none.
         timestamp_path: as `id_path`.
         added: names of the fields that are added to every event.
+        beginning: of each event: an opening brace and these fields.
         in_answer: paths that are read in each answer, which `can_slice` has seen.
     """
 
@@ -52,12 +53,13 @@ class Slicer:
         id_path: str,
         timestamp_path: str,
         added: Collection[str],
+        beginning: str,
         in_answer: Sequence[str],
     ) -> None:
         self._way = _names(records_path)
         self._id, self._time = _names(id_path), _names(timestamp_path)
         read = {way[0]: Any for way in (self._id, self._time) if way}
-        self._added_names = frozenset(added)
+        self._added_names, self._beginning = frozenset(added), beginning
         fields = {**dict.fromkeys(added, msgspec.Raw), **read}
         head, self._attributes = _struct_of("Head", fields, null_when_absent=read.keys() - self._added_names)
         self._added = [self._attributes[name] for name in added]
@@ -81,19 +83,24 @@ class Slicer:
         try:
             # A second look at the same bytes costs a quarter of building all that is in them.
             heads, _ = self._heads.taken(self._heads_of(records.body))
-            # Strings that are not decoded are not checked for being UTF-8 either, but here.
-            texts = [str(text, "utf-8") for text in records.slices]
+            return self._records(records.slices, heads)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
-        return self._records(texts, heads)
 
-    def _records(self, texts: Sequence[str], heads: Sequence[Any]) -> SlicedRecords:
+    def _records(self, slices: Sequence[msgspec.Raw], heads: Sequence[Any]) -> SlicedRecords:
         added = [list(map(attrgetter(attribute), heads)) for attribute in self._added]
         identities, times = self._column(heads, self._id), self._column(heads, self._time)
         plain = all(column.count(msgspec.UNSET) == len(heads) for column in added)
         if added and NoneType in map(type, identities) and NoneType in map(type, times):
-            plain = plain and all('"' in text for text in texts)
-        return SlicedRecords(texts, identities=identities, times=times, plain=plain)
+            plain = plain and all(b'"' in bytes(one) for one in slices)
+        beginning = self._beginning if plain else "{"
+        # Strings that are not decoded are not checked for being UTF-8 either, but here; and as long as a text is in
+        # the cache, putting fields into it costs half of what it costs later.
+        if beginning == "{":
+            texts = [str(one, "utf-8") for one in slices]
+        else:
+            texts = [str(one, "utf-8").replace("{", beginning, 1) for one in slices]
+        return SlicedRecords(texts, beginning=beginning, identities=identities, times=times, plain=plain)
 
     def _column(self, heads: Sequence[Any], way: Sequence[str]) -> Sequence[JsonValue]:
         """What a path finds in each record."""

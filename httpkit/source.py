@@ -57,9 +57,8 @@ class Source:
         self._windows = Windows(settings.windows, deduplicate=settings.deduplicate)
         shaping = Shaping(settings.shaping, settings.scope)
         self.writer = EventWriter(shaping, settings.source)
-        self._selector = RecordSelector(
-            settings.records, clean=client.clean, slicer=slicer_for(settings, self.writer.added)
-        )
+        slicer = slicer_for(settings, self.writer)
+        self._selector = RecordSelector(settings.records, clean=client.clean, slicer=slicer)
         self._preparation = Preparation(settings.prepare, settings.request, settings.scope, client)
         self._details = Details(settings.detail, settings.request, settings.scope, client, id_path=settings.id_path)
         self._sieve = Sieve(sift_settings(settings), shaping.drops if settings.shaping.drop else None, client.stop)

@@ -1,11 +1,11 @@
 """What a source reads and how, and what follows from it for the parts of a source."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from httpkit.conditional import Conditions
 from httpkit.details import DetailSettings
 from httpkit.errors import SettingsError
+from httpkit.events import EventWriter
 from httpkit.paging_styles import PagingSettings
 from httpkit.preparing import PrepareSettings
 from httpkit.records import RecordSettings
@@ -55,7 +55,7 @@ def sift_settings(settings: SourceSettings) -> SiftSettings:
     )
 
 
-def slicer_for(settings: SourceSettings, added: Sequence[str]) -> Slicer | None:
+def slicer_for(settings: SourceSettings, writer: EventWriter) -> Slicer | None:
     """What cuts the records out of their pages; None when they have to be decoded anyway."""
     records, paging = settings.records, settings.paging
     in_answer = (
@@ -75,7 +75,8 @@ def slicer_for(settings: SourceSettings, added: Sequence[str]) -> Slicer | None:
         records_path="".join(records.records_path),
         id_path=settings.id_path,
         timestamp_path=settings.timestamp_path,
-        added=added,
+        added=writer.added,
+        beginning=writer.beginning,
         in_answer=in_answer,
     )
 

@@ -75,7 +75,7 @@ class SlicedRecord(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         text: the JSON object as the API wrote it, on one line.
-        plain: may the fields that are added to each event stand at its end, since it has others and none of these?
+        plain: may fields be added at its beginning, since it has others and none of these?
     """
 
     text: str

@@ -86,7 +86,7 @@ def test_a_record_that_is_only_passed_on_is_not_decoded(api: FakeApi, client: Cl
     ((record, text),) = cut(api, client, body)
 
     assert is_cut(record)
-    assert text == '{"id": 1, "price": 1.10, "big": 123456789012345678901234567890,"source":"testhttp"}'
+    assert text == '{"source":"testhttp","id": 1, "price": 1.10, "big": 123456789012345678901234567890}'
 
 
 @pytest.mark.parametrize(
