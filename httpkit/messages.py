@@ -74,7 +74,7 @@ class Incoming:
         self.status, self.reason = self._events.status, _text(self._events.reason)
         self.fields = [(_text(name), _text(value)) for name, value in self._events.fields]
         framing = {name.lower(): value.lower() for name, value in self.fields}
-        self._is_kept_alive = _is_kept_alive(framing, self._parser.get_http_version())
+        self._is_kept_alive = _is_kept_alive(framing, self._events.version)
         self._is_chunked = framing.get("transfer-encoding", "").rpartition(",")[2].strip() == "chunked"
         # Of the body, what has not come yet; None when only the end of the connection ends it.
         self._left: int | None = None
@@ -143,6 +143,7 @@ class _Events:
     def __init__(self) -> None:
         self.parser: HttpResponseParser | None = None
         self.status = 0
+        self.version = ""
         self.reason = b""
         self.fields: list[tuple[bytes, bytes]] = []
         self.pieces: deque[bytes] = deque()
@@ -163,11 +164,11 @@ class _Events:
             self.fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """The head has come."""
-        if self.parser is None:
+        """The head has come; one that comes after it, in the same piece, belongs to another answer."""
+        if self.parser is None or self.has_head:
             return
-        self.status = self.parser.get_status_code()
-        self.has_head = self.has_head or self.status >= 200
+        self.status, self.version = self.parser.get_status_code(), self.parser.get_http_version()
+        self.has_head = self.status >= 200
         if not self.has_head:
             self.reason, self.fields = b"", []
 

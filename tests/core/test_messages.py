@@ -81,6 +81,15 @@ def test_what_comes_after_an_answer_belongs_to_no_other_one(surplus: bytes, meth
     assert answer.leaves_usable == (not surplus)
 
 
+@pytest.mark.parametrize("first", [WITH_LENGTH, IN_CHUNKS, WITH_LENGTH.replace(b"1.1", b"1.0")])
+def test_a_second_answer_that_comes_at_once_changes_nothing_of_the_first(first: bytes) -> None:
+    answer, body = read([first + b"HTTP/1.1 500 Broken\r\nX-Second: 1\r\nContent-Length: 3\r\n\r\nno\n"])
+
+    assert (answer.status, answer.reason, body) == (200, "OK", b"hello world")
+    assert not any(name == "X-Second" for name, _ in answer.fields)
+    assert not answer.leaves_usable
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_an_answer_that_has_no_body_ends_with_its_head(status: int) -> None:
     answer, body = read([b"HTTP/1.1 %d x\r\nContent-Length: 11\r\n\r\n" % status])
