@@ -132,12 +132,16 @@ class Connections:
             UnavailableError: its address may not be reached.
         """
         server = self._proxy.origin if self._proxy and origin.scheme == "http" else origin
-        for connection in reversed(self._idle):
-            if connection.server == server:
+        for connection in self._idle[::-1]:
+            if connection.server != server:
+                continue
+            try:
                 self._idle.remove(connection)
-                if not connection.is_dropped:
-                    return connection
-                connection.close()
+            except ValueError:  # another thread was faster
+                continue
+            if not connection.is_dropped:
+                return connection
+            connection.close()
         return Connection(self._open(origin), server, self._longest_seconds)
 
     def give_back(self, connection: Connection) -> None:

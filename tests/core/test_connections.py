@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from httpkit.client import Client
-from httpkit.destinations import DestinationPolicy
+from httpkit.connections import Connections
+from httpkit.destinations import DestinationPolicy, Origin, origin_of
 from httpkit.errors import HttpkitError, UnavailableError
 from httpkit.sockets import PatientSocket
 from httpkit.throttle import RetryPolicy
+from httpkit.tls import TlsSettings
 from tests.core.clients import get, local_client, local_settings
 from tests.core.polls import in_turn
 from tests.fake_api import Answer, Asked, FakeApi
@@ -257,3 +259,25 @@ def test_connections_to_many_servers_are_not_all_kept_open() -> None:
         gc.collect()
         left = [one for one in gc.get_objects() if isinstance(one, PatientSocket) and one.fileno() >= 0]
         assert len(left) <= 16
+
+
+def test_a_connection_that_another_thread_takes_meanwhile_is_not_taken_twice(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy, origin = DestinationPolicy(allow_private_networks=True), origin_of(api.url)
+    connections = Connections(policy, TlsSettings(), None, silence_seconds=5, longest_seconds=5)
+    connections.give_back(connections.take(origin))
+
+    taken_meanwhile = []
+
+    def overtaken(*_: object) -> bool:
+        monkeypatch.undo()
+        taken_meanwhile.append(connections.take(origin))
+        return True
+
+    monkeypatch.setattr(Origin, "__eq__", overtaken)
+    own = connections.take(origin)
+
+    assert own not in taken_meanwhile
+    for one in (own, *taken_meanwhile):
+        one.close()
