@@ -59,7 +59,15 @@ class Connection:
     @property
     def is_dropped(self) -> bool:
         """Has the server closed it, or said something that it was not asked for?"""
-        return bool(self._readable.poll(0))
+        return bool(self._has_more or self._readable.poll(0))
+
+    @property
+    def _has_more(self) -> bool:
+        """Has a layer of TLS already taken from the socket what nobody has read?"""
+        inner, outer = self._opened, self._socket
+        if isinstance(inner, SSLTransport) and (inner.sslobj.pending() or inner.incoming.pending):
+            return True
+        return isinstance(outer, PatientTlsSocket) and outer.pending() > 0
 
     def begin(self) -> None:
         """An exchange begins: the limit of a silence starts anew with each byte, that of the whole now."""

@@ -101,6 +101,16 @@ class _Tunnel(BaseHTTPRequestHandler):
         """Tests look at what was answered."""
 
 
+class _SayMore(_SayWho):
+    """Adds an answer that nobody asked for to the body of its first one, in the same record."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n")
+        self.wfile.write(b"own" + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother" * (self.path == "/first"))
+
+
 def _carry(source: socket.socket, target: socket.socket) -> None:
     """Send on what comes, until nothing does any more."""
     with suppress(OSError):
@@ -198,6 +208,21 @@ def test_a_proxy_is_trusted_as_a_server_is_and_is_not_told_who_we_are(
         finally:
             client.close()
     assert [client or None for client in _Tunnel.clients] == [None]
+
+
+@pytest.mark.parametrize("is_tunnelled", [False, True])
+def test_what_a_server_adds_to_an_answer_is_never_taken_for_the_next_one(
+    authority: trustme.CA, here: trustme.LeafCert, is_tunnelled: bool
+) -> None:
+    with (
+        tls_server(here, handler=_SayMore) as url,
+        tls_server(here, handler=_Tunnel) as proxy,
+    ):
+        client = local_client(proxy=proxy if is_tunnelled else "", tls=TlsSettings(ca_certificate=pem(authority)))
+        try:
+            assert [client.send(get(f"{url}{path}")).body for path in ("first", "second")] == [b"own", b"own"]
+        finally:
+            client.close()
 
 
 def test_several_authorities_may_be_given_in_one_text(authority: trustme.CA, here: trustme.LeafCert) -> None:
