@@ -101,9 +101,14 @@ class Incoming:
             DamagedAnswerError: it ends too early, or its chunks are damaged.
             OSError: what `receive` raises.
         """
-        events = self._events
+        events, size = self._events, 0
         while self._is_chunked and not events.pieces and not events.is_over:
-            self._feed(self._receive(most) or _cut("inside its chunks"))
+            # Lines between and after the chunks belong to no limit of the body.
+            if size > _MOST_OF_A_HEAD:
+                raise DamagedAnswerError(f"its trailers are larger than {_MOST_OF_A_HEAD // 1024} KB")
+            data = self._receive(most) or _cut("inside its chunks")
+            size += len(data)
+            self._feed(data)
         if events.pieces:
             return events.pieces.popleft()
         if self._is_chunked or self._left == 0:

@@ -135,6 +135,14 @@ def test_what_is_no_answer_is_told(sent: bytes, what: str) -> None:
         read([sent])
 
 
+@pytest.mark.parametrize("endless", [b"0\r\nX: ", b"1;x="])
+def test_what_is_between_or_after_chunks_does_not_grow_without_limit(endless: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    with pytest.raises(DamagedAnswerError, match="larger than 256 KB"):
+        read([head + endless, *itertools.repeat(b"x" * 1024, 1024)])
+
+
 def test_a_head_is_written_as_it_goes_over_the_wire() -> None:
     head = request_head("GET", "/events?page=2", {"Host": "api.example", "X-Name": "Ü"})
 
