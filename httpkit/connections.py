@@ -222,6 +222,10 @@ def _secured(opened: PatientSocket | PatientTlsSocket, host: str, context: Calla
     """The same connection with TLS, or one more layer of it."""
     with _closing_unless_done(opened):
         name = host.partition("%")[0].rstrip(".")
+        try:
+            name.encode("idna")  # as TLS does, which would keep the socket when it cannot
+        except UnicodeError as error:
+            raise NotConnectedError(f"{host}: {error}") from None
         if isinstance(opened, PatientTlsSocket):
             return SSLTransport(opened, context(), server_hostname=name)
         return context().wrap_socket(opened, server_hostname=name)

@@ -101,6 +101,14 @@ class _Tunnel(BaseHTTPRequestHandler):
         """Tests look at what was answered."""
 
 
+class _Promising(_SayWho):
+    """Opens a tunnel to whatever it is told."""
+
+    def do_CONNECT(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+
 class _SayMore(_SayWho):
     """Adds an answer that nobody asked for to the body of its first one, in the same record."""
 
@@ -208,6 +216,18 @@ def test_a_proxy_is_trusted_as_a_server_is_and_is_not_told_who_we_are(
         finally:
             client.close()
     assert [client or None for client in _Tunnel.clients] == [None]
+
+
+@pytest.mark.parametrize("host", ["a..example", f"{'a' * 70}.example"])
+def test_what_is_no_name_says_so_also_where_a_proxy_would_resolve_it(
+    authority: trustme.CA, here: trustme.LeafCert, host: str
+) -> None:
+    with tls_server(here, handler=_Promising) as proxy:
+        client = local_client(proxy=proxy, tls=TlsSettings(ca_certificate=pem(authority)))
+        with pytest.raises(UnavailableError, match=r"could not connect \(.*\); check the host") as caught:
+            client.send(get(f"https://{host}/"))
+
+    assert host in caught.value.message
 
 
 @pytest.mark.parametrize("is_tunnelled", [False, True])
