@@ -211,9 +211,10 @@ class Connections:
 
 
 def _resolved(origin: Origin) -> list[Any]:
+    name = origin.host.rstrip(".")  # a file of hosts knows no absolute names
     try:
         # It cannot be told to wait, and may take longer than a stop has.
-        return in_thread(lambda: socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM))
+        return in_thread(lambda: socket.getaddrinfo(name, origin.port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as error:  # the latter when it is no name at all
         raise NotConnectedError(f"{origin.host}: {getattr(error, 'strerror', None) or error}") from error
 

@@ -21,12 +21,12 @@ class DamagedAnswerError(Exception):
 
 
 def host_of(origin: Origin, *, with_port: bool = False) -> str:
-    """A server as the header Host names it.
+    """A server as the header Host names it; without the dot of an absolute name, which is in no certificate either.
 
     Args:
         with_port: also where the port is the one that its scheme has by default.
     """
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host.rstrip(".")
     is_default = origin.port == DEFAULT_PORTS[origin.scheme]
     return host if is_default and not with_port else f"{host}:{origin.port}"
 

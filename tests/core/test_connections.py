@@ -188,6 +188,15 @@ def test_an_allowed_private_address_is_asked_under_its_name(
     assert api.asked[0].headers["host"] == urlsplit(at(api, "api.internal")).netloc
 
 
+def test_an_absolute_name_is_looked_up_and_asked_for_without_its_dot(
+    api: FakeApi, internet: Internet, client: Client
+) -> None:
+    internet.names["api.internal"] = [["127.0.0.1"]]
+
+    assert client.send(get(at(api, "api.internal."))).status == 200
+    assert api.asked[0].headers["host"] == urlsplit(at(api, "api.internal")).netloc
+
+
 def test_requests_share_one_connection(api: FakeApi, internet: Internet, client: Client) -> None:
     for number in range(4):
         client.send(get(f"{api.url}/{number}"))
