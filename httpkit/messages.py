@@ -74,6 +74,7 @@ class Incoming:
         self.status, self.reason = self._events.status, _text(self._events.reason)
         self.fields = [(_text(name), _text(value)) for name, value in self._events.fields]
         framing = {name.lower(): value.lower() for name, value in self.fields}
+        framing["connection"] = ",".join(value.lower() for name, value in self.fields if name.lower() == "connection")
         self._is_kept_alive = _is_kept_alive(framing, self._events.version)
         self._is_chunked = framing.get("transfer-encoding", "").rpartition(",")[2].strip() == "chunked"
         # Of the body, what has not come yet; None when only the end of the connection ends it.
@@ -188,7 +189,7 @@ class _Events:
 
 
 def _is_kept_alive(framing: Mapping[str, str], version: str) -> bool:
-    wishes = framing.get("connection", "")
+    wishes = framing["connection"]
     both_lengths = "transfer-encoding" in framing and "content-length" in framing
     return "close" not in wishes and not both_lengths and (version == "1.1" or "keep-alive" in wishes)
 

@@ -102,6 +102,7 @@ def test_an_answer_that_has_no_body_ends_with_its_head(status: int) -> None:
     [
         (b"HTTP/1.1 200 OK\r\n", True),
         (b"HTTP/1.1 200 OK\r\nConnection: Close\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nConnection: Close\r\nConnection: X-Own\r\n", False),
         (b"HTTP/1.0 200 OK\r\n", False),
         (b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n", True),
     ],
