@@ -4,7 +4,6 @@ Answers are read by llhttp, the parser of Node.js. A server may be careless wher
 without a carriage return, its headers may be folded or hold control characters.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
@@ -111,7 +110,10 @@ class Incoming:
             size += len(data)
             self._feed(data)
         if events.pieces:
-            return events.pieces.popleft()
+            # Each chunk for itself would cost far more memory than it holds, where all of them are small.
+            came = b"".join(events.pieces)
+            events.pieces.clear()
+            return came
         if self._is_chunked or self._left == 0:
             return b""
         # A body that is not in chunks needs no parser.
@@ -152,7 +154,7 @@ class _Events:
         self.version = ""
         self.reason = b""
         self.fields: list[tuple[bytes, bytes]] = []
-        self.pieces: deque[bytes] = deque()
+        self.pieces: list[bytes] = []
         self.has_head = self.is_over = self.has_surplus = False
 
     def on_message_begin(self) -> None:

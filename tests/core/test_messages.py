@@ -136,6 +136,13 @@ def test_what_is_no_answer_is_told(sent: bytes, what: str) -> None:
         read([sent])
 
 
+def test_chunks_that_came_together_are_one_piece() -> None:
+    answer = Incoming(coming([IN_CHUNKS]), "GET")
+
+    assert answer.read1(1024) == b"hello world"
+    assert answer.read1(1024) == b""
+
+
 @pytest.mark.parametrize("endless", [b"0\r\nX: ", b"1;x="])
 def test_what_is_between_or_after_chunks_does_not_grow_without_limit(endless: bytes) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
