@@ -3,6 +3,7 @@
 The session stays in between, so that whatever watches or plays requests in a test does so here, too.
 """
 
+import ssl
 from contextlib import suppress
 from typing import Any
 
@@ -97,7 +98,7 @@ class _Raw:
 
 def _is_sent(connection: Connection, head: bytes, body: bytes | None) -> bool:
     """Send a request; False when the server did not want all of it, and may have said why."""
-    with suppress(BrokenPipeError, ConnectionResetError):
+    with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):  # the last one is what TLS makes of them
         if body and len(body) > _SENT_AT_ONCE:
             connection.send(head)
             connection.send(body)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from httpkit.client import Client
 from httpkit.errors import SettingsError, UnavailableError
 from httpkit.tls import TlsSettings
-from httpkit.values import Response
+from httpkit.values import Request, Response
 from tests.core.clients import get, local_client, local_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +99,13 @@ class _Tunnel(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Tests look at what was answered."""
+
+
+class _Hasty(_SayWho):
+    """Refuses what it is sent before all of it has come."""
+
+    def do_POST(self) -> None:
+        self.wfile.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 7\r\n\r\nat most")
 
 
 class _Promising(_SayWho):
@@ -216,6 +223,14 @@ def test_a_proxy_is_trusted_as_a_server_is_and_is_not_told_who_we_are(
         finally:
             client.close()
     assert [client or None for client in _Tunnel.clients] == [None]
+
+
+def test_a_server_that_does_not_want_all_of_a_body_says_why(authority: trustme.CA, here: trustme.LeafCert) -> None:
+    with tls_server(here, handler=_Hasty) as url:
+        client = local_client(tls=TlsSettings(ca_certificate=pem(authority)))
+        request = Request(method="POST", url=url, body=bytes(16 * 1024 * 1024), body_format="raw")
+
+        assert (client.send(request).status, client.send(request).body) == (413, b"at most")
 
 
 @pytest.mark.parametrize("host", ["a..example", f"{'a' * 70}.example"])
