@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from httpkit.client import Client
 from httpkit.errors import SettingsError, UnavailableError
 from httpkit.tls import TlsSettings
-from httpkit.values import Request, Response
+from httpkit.values import Response
 from tests.core.clients import get, local_client, local_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +64,7 @@ class Pair:
         ).decode()
 
 
-class _SayWho(BaseHTTPRequestHandler):
+class SayWho(BaseHTTPRequestHandler):
     """Answers with the name in the certificate of the client, null without one."""
 
     def do_GET(self) -> None:
@@ -80,7 +80,7 @@ class _SayWho(BaseHTTPRequestHandler):
         """Tests look at what was answered."""
 
 
-class _Tunnel(BaseHTTPRequestHandler):
+class Tunnel(BaseHTTPRequestHandler):
     """Opens tunnels, as a proxy does, and notes who asked for them."""
 
     clients: ClassVar[list[object]] = []
@@ -99,31 +99,6 @@ class _Tunnel(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Tests look at what was answered."""
-
-
-class _Hasty(_SayWho):
-    """Refuses what it is sent before all of it has come."""
-
-    def do_POST(self) -> None:
-        self.wfile.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 7\r\n\r\nat most")
-
-
-class _Promising(_SayWho):
-    """Opens a tunnel to whatever it is told."""
-
-    def do_CONNECT(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-
-
-class _SayMore(_SayWho):
-    """Adds an answer that nobody asked for to the body of its first one, in the same record."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n")
-        self.wfile.write(b"own" + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother" * (self.path == "/first"))
 
 
 def _carry(source: socket.socket, target: socket.socket) -> None:
@@ -148,7 +123,7 @@ def tls_server(
     *,
     clients: trustme.CA | None = None,
     newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
-    handler: type[BaseHTTPRequestHandler] = _SayWho,
+    handler: type[BaseHTTPRequestHandler] = SayWho,
 ) -> Iterator[str]:
     """The URL of a server with this certificate; `clients` is the authority whose certificate it demands.
 
@@ -159,7 +134,7 @@ def tls_server(
     leaf.configure_cert(context)
     if clients:
         clients.configure_trust(context)
-        context.verify_mode = ssl.CERT_OPTIONAL if handler is _Tunnel else ssl.CERT_REQUIRED
+        context.verify_mode = ssl.CERT_OPTIONAL if handler is Tunnel else ssl.CERT_REQUIRED
     with _Server(("127.0.0.1", 0), handler) as server:
         # In the thread of the connection, so that a client that breaks off does not hold up the next one.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -215,49 +190,14 @@ def test_a_proxy_is_trusted_as_a_server_is_and_is_not_told_who_we_are(
     settings = TlsSettings(ca_certificate=pem(authority), client_certificate=us.certificate, client_key=us.key)
     with (
         tls_server(here, clients=authority) as url,
-        tls_server(here, clients=authority, handler=_Tunnel) as proxy,
+        tls_server(here, clients=authority, handler=Tunnel) as proxy,
     ):
         client = local_client(proxy=proxy, tls=settings)
         try:
             assert b"us@example.com" in client.send(get(url)).body
         finally:
             client.close()
-    assert [client or None for client in _Tunnel.clients] == [None]
-
-
-def test_a_server_that_does_not_want_all_of_a_body_says_why(authority: trustme.CA, here: trustme.LeafCert) -> None:
-    with tls_server(here, handler=_Hasty) as url:
-        client = local_client(tls=TlsSettings(ca_certificate=pem(authority)))
-        request = Request(method="POST", url=url, body=bytes(16 * 1024 * 1024), body_format="raw")
-
-        assert (client.send(request).status, client.send(request).body) == (413, b"at most")
-
-
-@pytest.mark.parametrize("host", ["a..example", f"{'a' * 70}.example"])
-def test_what_is_no_name_says_so_also_where_a_proxy_would_resolve_it(
-    authority: trustme.CA, here: trustme.LeafCert, host: str
-) -> None:
-    with tls_server(here, handler=_Promising) as proxy:
-        client = local_client(proxy=proxy, tls=TlsSettings(ca_certificate=pem(authority)))
-        with pytest.raises(UnavailableError, match=r"could not connect \(.*\); check the host") as caught:
-            client.send(get(f"https://{host}/"))
-
-    assert host in caught.value.message
-
-
-@pytest.mark.parametrize("is_tunnelled", [False, True])
-def test_what_a_server_adds_to_an_answer_is_never_taken_for_the_next_one(
-    authority: trustme.CA, here: trustme.LeafCert, is_tunnelled: bool
-) -> None:
-    with (
-        tls_server(here, handler=_SayMore) as url,
-        tls_server(here, handler=_Tunnel) as proxy,
-    ):
-        client = local_client(proxy=proxy if is_tunnelled else "", tls=TlsSettings(ca_certificate=pem(authority)))
-        try:
-            assert [client.send(get(f"{url}{path}")).body for path in ("first", "second")] == [b"own", b"own"]
-        finally:
-            client.close()
+    assert [client or None for client in Tunnel.clients] == [None]
 
 
 def test_several_authorities_may_be_given_in_one_text(authority: trustme.CA, here: trustme.LeafCert) -> None:
@@ -333,7 +273,7 @@ def test_a_server_that_demands_our_certificate_refuses_us_without_one_and_the_re
 
 
 def test_a_plain_server_behind_an_https_address_is_told() -> None:
-    with _Server(("127.0.0.1", 0), _SayWho) as server:
+    with _Server(("127.0.0.1", 0), SayWho) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         with pytest.raises(UnavailableError, match="TLS connection failed"):
