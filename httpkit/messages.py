@@ -82,8 +82,10 @@ class Incoming:
             self._is_chunked, self._left = False, 0
             self._events.has_surplus = self._events.has_surplus or bool(self._events.pieces)
             self._events.pieces.clear()
-        elif "content-length" in framing and "transfer-encoding" not in framing:
+        elif "content-length" in framing and framing.get("transfer-encoding", "identity") == "identity":
             self._left = int(framing["content-length"]) - sum(map(len, self._events.pieces))
+            if self._left < 0:
+                raise DamagedAnswerError(f"it is {-self._left} bytes longer than it says")
 
     @property
     def leaves_usable(self) -> bool:

@@ -120,6 +120,16 @@ def test_chunks_count_where_a_length_is_told_too() -> None:
     assert not answer.leaves_usable, "whoever stands between may have seen another end"
 
 
+def test_an_encoding_that_is_none_leaves_the_length_as_it_is_told() -> None:
+    """Old servers name it, and keep the connection open after the body."""
+    sent = WITH_LENGTH.replace(b"Content-Length", b"Transfer-Encoding: identity\r\nContent-Length", 1)
+
+    assert Incoming(coming([sent]), "GET").read1(1024) == b"hello world"
+    assert not Incoming(coming([sent]), "GET").leaves_usable
+    with pytest.raises(DamagedAnswerError, match="1 bytes longer"):
+        read([sent + b"!"])
+
+
 @pytest.mark.parametrize(
     ("sent", "what"),
     [
