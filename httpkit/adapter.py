@@ -3,6 +3,7 @@
 The session stays in between, so that whatever watches or plays requests in a test does so here, too.
 """
 
+import re
 import ssl
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,7 @@ from httpkit.messages import Incoming, host_of, request_head
 from httpkit.proxies import Proxy
 
 _SENT_AT_ONCE = 16 * 1024
+_AFTER_HOST = re.compile(r"[a-z]+://[^/?#]*([^#]*)")
 
 
 class OwnAdapter(requests.adapters.BaseAdapter):
@@ -35,7 +37,7 @@ class OwnAdapter(requests.adapters.BaseAdapter):
             UnavailableError: its address may not be reached.
         """
         method, url = request.method or "", request.url or ""
-        origin, target = origin_of(url), request.path_url
+        origin, target = origin_of(url), _target(url)
         own_host = {} if "Host" in request.headers else {"Host": host_of(origin)}
         headers = {**own_host, **request.headers}
         if self._proxy and origin.scheme == "http":
@@ -110,7 +112,16 @@ def _is_sent(connection: Connection, head: bytes, body: bytes | None) -> bool:
 
 def _merged(fields: list[tuple[str, str]]) -> CaseInsensitiveDict[str]:
     """Headers by name; one that came several times has all its values (RFC 9110 §5.3)."""
-    headers = CaseInsensitiveDict[str]()
-    for name, value in fields:
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    headers = CaseInsensitiveDict[str](fields)
+    if len(headers) < len(fields):
+        headers.clear()
+        for name, value in fields:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+def _target(url: str) -> str:
+    """What a server is asked for: path and query of a URL that is final."""
+    found = _AFTER_HOST.match(url)
+    target = found[1] if found else ""
+    return target if target.startswith("/") else f"/{target}"

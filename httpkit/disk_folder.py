@@ -59,7 +59,7 @@ class DiskFolder:
             OvertakenError: it is not the one that was read or written last; nothing was changed.
         """
         self._make()
-        path = self._path / name
+        path = f"{self._path}/{name}"
         try:
             # Not a file of Python's, which makes twice as many calls of the system.
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -76,8 +76,8 @@ class DiskFolder:
             finally:
                 os.close(file)
         if not is_safe:
-            replace_content(path, content)
-            version = _version(path.stat())
+            replace_content(self._path / name, content)
+            version = _version((self._path / name).stat())
         elif has_failed:  # perhaps while its name was made durable
             flush_folder(self._path)
         self._versions[name] = version

@@ -162,18 +162,18 @@ class Intake:
         Args:
             marks: as in `Push`.
         """
-        whole = Push(texts=texts, marks=marks)
         for start in range(0, len(texts), self._batch_size):
-            push = whole.part(start, start + self._batch_size)
-            payload = self.payload(push)
+            end = start + self._batch_size
+            some, some_marks = texts[start:end], marks[start:end]
+            payload = self.payload(some)
             if len(payload) <= _PAYLOAD_BYTES:
-                yield replace(push, body=self._packed(payload))
+                yield Push(texts=some, marks=some_marks, body=self._packed(payload))
             else:
-                yield from self._smaller_pushes(push)
+                yield from self._smaller_pushes(Push(texts=some, marks=some_marks))
 
-    def payload(self, push: Push) -> bytes:
-        """The body of a push before it is compressed."""
-        return encode_texts({"intake_key": self._key, "jsons": push.texts})
+    def payload(self, texts: Sequence[str]) -> bytes:
+        """The body of a push of these events before it is compressed."""
+        return encode_texts({"intake_key": self._key, "jsons": texts})
 
     def begin(self, push: Push) -> Begun:
         """Start to send a push, and go on with something else meanwhile; `deliver` takes what it gives."""
@@ -262,7 +262,7 @@ class Intake:
 
     def _smaller_pushes(self, push: Push) -> Iterator[Push]:
         """Pack events that are too much for one request."""
-        room = _PAYLOAD_BYTES - len(self.payload(Push(texts=(), marks=())))
+        room = _PAYLOAD_BYTES - len(self.payload(()))
         start, size = 0, 0
         for place, text in enumerate(push.texts):
             # The limit counts the encoded form, in which quotes and backslashes take two bytes.
@@ -329,7 +329,7 @@ class Intake:
             method="POST",
             url=self._url,
             headers=headers,
-            body=(push.body or self._packed(self.payload(push)))(),
+            body=(push.body or self._packed(self.payload(push.texts)))(),
             body_format="raw",
             follow_redirects=False,  # the body holds the intake key, which must not go to another server
         )

@@ -1,7 +1,7 @@
 """From an answer to its records."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from httpkit.columns import UnreadRecords
 from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError, WrongFormatError
@@ -91,7 +91,7 @@ class RecordSelector:
         if not (self._slicer and isinstance(selected.records, UnreadRecords)):
             return selected
         if (records := self._slicer.read(selected.records)) is not None:
-            return replace(selected, records=records)
+            return Selected(content=selected.content, records=records, path_numbers=selected.path_numbers)
         return self._checked(request, response, self._decoded_records(request, response))
 
     def _checked(self, request: Request, response: Response, selected: Selected) -> Selected:

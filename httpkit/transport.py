@@ -143,8 +143,9 @@ class Transport:
 class _PlainSession(requests.Session):
     """A session that leaves redirects alone: even when told not to follow one, it would read its whole body."""
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
         """See no redirect."""
+        return iter(())
 
 
 def _keep_cookies(prepared: requests.PreparedRequest, raw: Any) -> None:

@@ -29,7 +29,7 @@ def intake_at(url: str, **settings: Any) -> Intake:
 
 def payload_of(push: Push) -> bytes:
     """The body of a push, before it is compressed."""
-    return intake_at("https://intake").payload(push)
+    return intake_at("https://intake").payload(push.texts)
 
 
 def body_of(asked: Asked) -> Any:
