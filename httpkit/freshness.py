@@ -1,6 +1,7 @@
 """What is new: the identity of a record, and the keys of those delivered before; nothing here is written to disk."""
 
 import json
+from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from hashlib import blake2b
 from itertools import compress
@@ -95,18 +96,20 @@ class SeenKeys:
         self._now, self._earlier, self._latest = KeySet(), KeySet(keys), KeySet()
         self._older, self._oldest = KeySet(), KeySet()
         self._given: set[bytes] = set()
+        # Those of pages, which most often are confirmed page by page, as they were given.
+        self._given_pages: deque[list[bytes]] = deque()
         self._window: Hashable = None
         self._forgotten = 0
 
     def __contains__(self, key: bytes) -> bool:
-        return key not in self._given and self._holds(key)
+        return key not in self._all_given() and self._holds(key)
 
     def __len__(self) -> int:
-        return sum(map(len, self._sets())) - len(self._given)
+        return sum(map(len, self._sets())) - len(self._all_given())
 
     def begin_poll(self) -> None:
         """Records that were given and never confirmed are new again."""
-        for key in self._given:
+        for key in self._all_given():
             any(keys.discard(key) for keys in self._sets())
         self._given.clear()
 
@@ -142,7 +145,8 @@ class SeenKeys:
         """As `show`, and those that are new are on their way; of a key that comes twice only the first is new."""
         self._meet(keys)
         known = self._now.take(keys)
-        self._given.update(compress(keys, map(not_, known)) if any(known) else keys)
+        if new := list(compress(keys, map(not_, known)) if any(known) else keys):
+            self._given_pages.append(new)
         return known
 
     def give(self, keys: Collection[bytes]) -> None:
@@ -153,15 +157,22 @@ class SeenKeys:
     def add(self, keys: Iterable[bytes]) -> None:
         """Confirm the keys of delivered records; those that were not given are remembered as well."""
         keys = list(keys)
-        if not self._given.issuperset(keys):
-            others = set(keys) - self._given
-            self._now.add([key for key in others if not self._holds(key)])
+        if self._given_pages and self._given_pages[0] == keys:
+            self._given_pages.popleft()
+            return
+        others = set(keys) - self._all_given() if keys else ()
         self._given.difference_update(keys)
+        self._now.add([key for key in others if not self._holds(key)])
 
     def forget_beyond_limit(self) -> int:
         """How many keys were forgotten since the last call; they were those that the API has not shown for longest."""
         forgotten, self._forgotten = self._forgotten, 0
         return forgotten
+
+    def _all_given(self) -> set[bytes]:
+        while self._given_pages:
+            self._given.update(self._given_pages.popleft())
+        return self._given
 
     def _sets(self) -> tuple[KeySet, ...]:
         return (self._now, self._earlier, self._latest, self._older, self._oldest)

@@ -6,10 +6,11 @@ rest of the page only what a path names is decoded, which is where the next page
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from types import NoneType
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,6 +20,8 @@ from httpkit.values import JsonValue
 
 _OF_AN_ANSWER = re.compile(r"header:|json\(\s*header:")
 _OF_THE_LAST_RECORD = "last:"
+_Never = Annotated[int, msgspec.Meta(gt=1, lt=0)]
+"""A type that no JSON value has."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,15 +61,17 @@ class Slicer:
     ) -> None:
         self._way = _names(records_path)
         self._id, self._time = _names(id_path), _names(timestamp_path)
+        self._beginning = beginning
         read = {way[0]: Any for way in (self._id, self._time) if way}
-        self._added_names, self._beginning = frozenset(added), beginning
-        fields = {**dict.fromkeys(added, msgspec.Raw), **read}
-        head, self._attributes = _struct_of("Head", fields, null_when_absent=read.keys() - self._added_names)
-        self._added = [self._attributes[name] for name in added]
         others = [_names(path) for path in in_answer if path and is_plain_name(path)]
+        head, self._attributes = _struct_of("Head", read, absent=None)
+        plain_head, _ = _struct_of("PlainHead", {**read, **dict.fromkeys(added, _Never)}, absent=None)
         self._page, self._heads = _page_part(self._way, others, msgspec.Raw), _page_part(self._way, [], head)
         self._page_of = msgspec.json.Decoder(self._page.type).decode
         self._heads_of = msgspec.json.Decoder(self._heads.type).decode
+        self._plain_heads_of = msgspec.json.Decoder(_page_part(self._way, [], plain_head).type).decode
+        # A field that is read cannot be refused as well.
+        self._may_be_plain = read.keys().isdisjoint(added)
 
     def cut(self, body: bytes) -> Slices | None:
         """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line."""
@@ -82,33 +87,33 @@ class Slicer:
         """Read in the records of a page what has to be known of each; None when the page has to be decoded."""
         try:
             # A second look at the same bytes costs a quarter of building all that is in them.
-            heads, _ = self._heads.taken(self._heads_of(records.body))
-            return self._records(records.slices, heads)
+            heads, plain = self._looked_at(records.body)
+            identities, times = self._column(heads, self._id), self._column(heads, self._time)
+            if plain and NoneType in map(type, identities) and NoneType in map(type, times):
+                plain = all(b'"' in bytes(one) for one in records.slices)
+            # Strings that are not decoded are not checked for being UTF-8 either, but here; and as long as a text is
+            # in the cache, putting fields into it costs half of what it costs later.
+            beginning = self._beginning if plain else "{"
+            if beginning == "{":
+                texts = [str(one, "utf-8") for one in records.slices]
+            else:
+                texts = [str(one, "utf-8").replace("{", beginning, 1) for one in records.slices]
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
-
-    def _records(self, slices: Sequence[msgspec.Raw], heads: Sequence[Any]) -> SlicedRecords:
-        added = [list(map(attrgetter(attribute), heads)) for attribute in self._added]
-        identities, times = self._column(heads, self._id), self._column(heads, self._time)
-        plain = all(column.count(msgspec.UNSET) == len(heads) for column in added)
-        if added and NoneType in map(type, identities) and NoneType in map(type, times):
-            plain = plain and all(b'"' in bytes(one) for one in slices)
-        beginning = self._beginning if plain else "{"
-        # Strings that are not decoded are not checked for being UTF-8 either, but here; and as long as a text is in
-        # the cache, putting fields into it costs half of what it costs later.
-        if beginning == "{":
-            texts = [str(one, "utf-8") for one in slices]
-        else:
-            texts = [str(one, "utf-8").replace("{", beginning, 1) for one in slices]
         return SlicedRecords(texts, beginning=beginning, identities=identities, times=times, plain=plain)
+
+    def _looked_at(self, body: bytes) -> tuple[Sequence[Any], bool]:
+        """What is read in each record, and whether none has one of the fields that are added."""
+        if self._may_be_plain:
+            with suppress(msgspec.ValidationError):
+                return self._heads.taken(self._plain_heads_of(body))[0], True
+        return self._heads.taken(self._heads_of(body))[0], False
 
     def _column(self, heads: Sequence[Any], way: Sequence[str]) -> Sequence[JsonValue]:
         """What a path finds in each record."""
         if not way:
             return [None] * len(heads)
         column = list(map(attrgetter(self._attributes[way[0]]), heads))
-        if way[0] in self._added_names:  # where absent and null are told apart
-            column = [None if value is msgspec.UNSET else value for value in column]
         for name in way[1:]:
             column = [value.get(name) if isinstance(value, dict) else None for value in column]
         return column
@@ -165,7 +170,7 @@ def _page_part(way: Sequence[str], others: Sequence[Sequence[str]], record: type
         return _PagePart(type=list[record], taken=lambda records: (records, []))  # type: ignore[valid-type]
     inner = _page_part(way[1:], [other[1:] for other in others if other[0] == way[0]], record)
     kept = {other[0]: Any for other in others if other[0] != way[0]}
-    struct, attributes = _struct_of("Page", kept)
+    struct, attributes = _struct_of("Page", kept, absent=msgspec.UNSET)
     records = [("records", inner.type)]
     page = msgspec.defstruct(
         "PageWithRecords", records, bases=(struct,), rename={"records": way[0]}, kw_only=True, gc=False
@@ -180,17 +185,14 @@ def _page_part(way: Sequence[str], others: Sequence[Sequence[str]], record: type
 
 
 def _struct_of(
-    title: str, fields: Mapping[str, Any], null_when_absent: Collection[str] = ()
+    title: str, fields: Mapping[str, Any], *, absent: object
 ) -> tuple[type[msgspec.Struct], dict[str, str]]:
-    """A struct of some fields, and the names of its attributes by those in JSON."""
+    """A struct of some fields, and the names of its attributes by those in JSON.
+
+    Args:
+        absent: stands for a field that is not there.
+    """
     attributes = {name: f"field{number}" for number, name in enumerate(fields)}
-    described = [
-        (
-            attributes[name],
-            kind if kind is Any else kind | msgspec.UnsetType,
-            None if name in null_when_absent else msgspec.UNSET,
-        )
-        for name, kind in fields.items()
-    ]
+    described = [(attributes[name], kind, absent) for name, kind in fields.items()]
     renamed = {attribute: name for name, attribute in attributes.items()}
     return msgspec.defstruct(title, described, rename=renamed, kw_only=True, gc=False), attributes
