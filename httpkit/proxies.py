@@ -34,10 +34,10 @@ def proxy_at(url: str) -> Proxy | None:
         origin = origin_of(url)
         parts = urlsplit(url)
         user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode("latin-1")
+    except UnicodeEncodeError:
+        raise SettingsError("proxy", "has a user or a password that is not Latin-1 text; choose another one") from None
     except (SettingsError, ValueError):
-        raise SettingsError(
-            "proxy", "must start with http:// or https:// and name a host; its password must be Latin-1 text"
-        ) from None
+        raise SettingsError("proxy", "must start with http:// or https:// and name a host") from None
     if user == b":":
         return Proxy(origin=origin)
     return Proxy(origin=origin, headers={"Proxy-Authorization": f"Basic {b64encode(user).decode()}"})

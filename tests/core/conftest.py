@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import trustme
 from hypothesis import settings
 
 from httpkit.client import Client
@@ -29,3 +30,15 @@ def api() -> Iterator[FakeApi]:
 def client() -> Client:
     """A client without credentials and with short time limits."""
     return local_client()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A private authority."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def here(authority: trustme.CA) -> trustme.LeafCert:
+    """A certificate for the address of the tests."""
+    return authority.issue_cert("127.0.0.1")

@@ -9,7 +9,7 @@ from httpkit.auth import AccountSettings
 from httpkit.destinations import DestinationPolicy
 from httpkit.tls import TlsSettings
 from tests.core.previews import KEY, finding, report, settings_of
-from tests.core.test_tls import tls_server
+from tests.core.tls_servers import tls_server
 from tests.fake_api import Answer, FakeApi
 
 HTML = Answer(body=b"<!DOCTYPE html><html>Sign in</html>", headers={"Content-Type": "text/html"})

@@ -3,17 +3,12 @@
 import json
 import os
 import pty
-import socket
 import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 import trustme
@@ -24,6 +19,7 @@ from httpkit.errors import SettingsError, UnavailableError
 from httpkit.tls import TlsSettings
 from httpkit.values import Response
 from tests.core.clients import get, local_client, local_settings
+from tests.core.tls_servers import SayWho, TlsServer, Tunnel, pem, tls_server
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,108 +60,10 @@ class Pair:
         ).decode()
 
 
-class SayWho(BaseHTTPRequestHandler):
-    """Answers with the name in the certificate of the client, null without one."""
-
-    def do_GET(self) -> None:
-        assert isinstance(self.connection, ssl.SSLSocket)
-        who: object = (self.connection.getpeercert() or {}).get("subjectAltName")
-        body = json.dumps(who).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Tests look at what was answered."""
-
-
-class Tunnel(BaseHTTPRequestHandler):
-    """Opens tunnels, as a proxy does, and notes who asked for them."""
-
-    clients: ClassVar[list[object]] = []
-
-    def do_CONNECT(self) -> None:
-        assert isinstance(self.connection, ssl.SSLSocket)
-        self.clients.append(self.connection.getpeercert())
-        host, _, port = self.path.partition(":")
-        with socket.create_connection((host, int(port))) as server:
-            self.send_response(200)
-            self.end_headers()
-            back = threading.Thread(target=_carry, args=(server, self.connection), daemon=True)
-            back.start()
-            _carry(self.connection, server)
-            back.join()
-
-    def log_message(self, *_: object) -> None:
-        """Tests look at what was answered."""
-
-
-def _carry(source: socket.socket, target: socket.socket) -> None:
-    """Send on what comes, until nothing does any more."""
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_RDWR)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that breaks off the handshake is part of many tests."""
-
-
-@contextmanager
-def tls_server(
-    leaf: trustme.LeafCert,
-    *,
-    clients: trustme.CA | None = None,
-    newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
-    handler: type[BaseHTTPRequestHandler] = SayWho,
-) -> Iterator[str]:
-    """The URL of a server with this certificate; `clients` is the authority whose certificate it demands.
-
-    A tunnel asks for one, too, but does not demand it.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.maximum_version = newest
-    leaf.configure_cert(context)
-    if clients:
-        clients.configure_trust(context)
-        context.verify_mode = ssl.CERT_OPTIONAL if handler is Tunnel else ssl.CERT_REQUIRED
-    with _Server(("127.0.0.1", 0), handler) as server:
-        # In the thread of the connection, so that a client that breaks off does not hold up the next one.
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        yield f"https://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """A private authority."""
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def here(authority: trustme.CA) -> trustme.LeafCert:
-    """A certificate for the address of the tests."""
-    return authority.issue_cert("127.0.0.1")
-
-
 @pytest.fixture(scope="module")
 def us(authority: trustme.CA) -> Pair:
     """A certificate of a client."""
     return Pair.of(authority.issue_cert("us@example.com"))
-
-
-def pem(authority: trustme.CA) -> str:
-    """An authority as a user would paste it."""
-    return authority.cert_pem.bytes().decode()
 
 
 def ask(url: str, **tls: str | bool) -> Response:
@@ -273,7 +171,7 @@ def test_a_server_that_demands_our_certificate_refuses_us_without_one_and_the_re
 
 
 def test_a_plain_server_behind_an_https_address_is_told() -> None:
-    with _Server(("127.0.0.1", 0), SayWho) as server:
+    with TlsServer(("127.0.0.1", 0), SayWho) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         with pytest.raises(UnavailableError, match="TLS connection failed"):

@@ -7,7 +7,7 @@ from httpkit.errors import UnavailableError
 from httpkit.tls import TlsSettings
 from httpkit.values import Request
 from tests.core.clients import get, local_client
-from tests.core.test_tls import SayWho, Tunnel, pem, tls_server
+from tests.core.tls_servers import SayWho, Tunnel, pem, tls_server
 
 
 class _Hasty(SayWho):
@@ -33,18 +33,6 @@ class _SayMore(SayWho):
     def do_GET(self) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n")
         self.wfile.write(b"own" + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother" * (self.path == "/first"))
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """A private authority."""
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def here(authority: trustme.CA) -> trustme.LeafCert:
-    """A certificate for the address of the tests."""
-    return authority.issue_cert("127.0.0.1")
 
 
 def test_a_server_that_does_not_want_all_of_a_body_says_why(authority: trustme.CA, here: trustme.LeafCert) -> None:
