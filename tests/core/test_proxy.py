@@ -174,7 +174,5 @@ def test_an_address_that_is_no_proxy_is_a_setting(address: str) -> None:
 
 
 def test_a_password_that_no_proxy_can_be_told_is_a_setting() -> None:
-    with pytest.raises(SettingsError, match="not Latin-1 text; choose another one") as caught:
+    with pytest.raises(SettingsError, match="not Latin-1 text; choose another one"):
         local_client(proxy="http://us:%E2%82%AC@proxy.example")
-
-    assert "us" not in caught.value.message.split()
