@@ -101,14 +101,14 @@ class Incoming:
 
         Raises:
             DamagedAnswerError: it ends too early, or its chunks are damaged.
-            OSError: what `receive` raises.
+            OSError: what `receive` raises, but for a connection that broke.
         """
         events, size = self._events, 0
         while self._is_chunked and not events.pieces and not events.is_over:
             # Lines between and after the chunks belong to no limit of the body.
             if size > _MOST_OF_A_HEAD:
                 raise DamagedAnswerError(f"its trailers are larger than {_MOST_OF_A_HEAD // 1024} KB")
-            data = self._receive(most) or _cut("inside its chunks")
+            data = self._more(most) or _cut("inside its chunks")
             size += len(data)
             self._feed(data)
         if events.pieces:
@@ -119,10 +119,16 @@ class Incoming:
         if self._is_chunked or self._left == 0:
             return b""
         # A body that is not in chunks needs no parser.
-        piece = self._receive(most if self._left is None else min(most, self._left))
+        piece = self._more(most if self._left is None else min(most, self._left))
         if self._left is not None:
             self._left -= len(piece or _cut(f"{self._left} bytes too early"))
         return piece
+
+    def _more(self, most: int) -> bytes:
+        try:
+            return self._receive(most)
+        except ConnectionError as error:  # a part of it is here, so that it is the answer that broke
+            raise DamagedAnswerError(error.strerror or str(error)) from error
 
     def _read_head(self) -> None:
         size = 0

@@ -1,5 +1,6 @@
 """What is read of an answer, however it is cut into pieces on its way, and what is refused of one that is damaged."""
 
+import errno
 import itertools
 from collections.abc import Callable, Sequence
 
@@ -65,6 +66,21 @@ def test_an_answer_that_was_cut_off_is_never_taken_for_a_whole_one(sent: bytes, 
 
     with pytest.raises((DamagedAnswerError, ConnectionError)):
         read(cut(beginning, places))
+
+
+@pytest.mark.parametrize("sent", [WITH_LENGTH[:-3], IN_CHUNKS[:-20], TO_THE_END])
+def test_an_answer_whose_connection_breaks_is_damaged(sent: bytes) -> None:
+    left = [sent]
+
+    def receive(_: int) -> bytes:
+        if left:
+            return left.pop()
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    answer = Incoming(receive, "GET")
+    assert answer.read1(1024)
+    with pytest.raises(DamagedAnswerError, match="Connection reset by peer"):
+        answer.read1(1024)
 
 
 @pytest.mark.parametrize(
