@@ -17,6 +17,16 @@ def secret(schema: Schema) -> None:
     schema["secret"] = True
 
 
+def no_entries() -> dict[str, Any]:
+    """Makes a default; to learn what the type itself takes, pydantic would load a parser of Python at each start."""
+    return {}
+
+
+def no_items() -> list[Any]:
+    """As `no_entries`."""
+    return []
+
+
 def secret_fields(model: type[BaseModel]) -> frozenset[str]:
     """The names of a model's fields that are marked as secrets."""
     return frozenset(name for name, field in model.model_fields.items() if field.json_schema_extra is secret)

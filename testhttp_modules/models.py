@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from sekoia_automation.connector import DefaultConnectorConfiguration
 
-from testhttp_modules.manifests import ManifestModel, secret
+from testhttp_modules.manifests import ManifestModel, no_entries, no_items, secret
 
 DEFAULT_URL = "https://jsonplaceholder.typicode.com/posts"
 
@@ -38,7 +38,8 @@ class TesthttpModuleConfiguration(ManifestModel):
     auth_prefix: str = Field("", description="Text before the key in the header, for example 'SSWS ' or 'Token '")
     username: str = Field("", description="User of basic, digest and login, client id of OAuth 2.0")
     headers: dict[str, str] = Field(
-        default_factory=dict, description="Headers sent with every authenticated request, for example a second key"
+        default_factory=no_entries,
+        description="Headers sent with every authenticated request, for example a second key",
     )
     token_url: str = Field(
         "", description="Token endpoint of OAuth 2.0, or login URL", json_schema_extra={"format": "uri"}
@@ -51,15 +52,16 @@ class TesthttpModuleConfiguration(ManifestModel):
         "form", description="Where OAuth 2.0 client id and secret go: in the form, or in a basic header"
     )
     token_params: dict[str, Any] = Field(
-        default_factory=dict, description="Further token parameters, for example scope, audience or client_secret"
+        default_factory=no_entries,
+        description="Further token parameters, for example scope, audience or client_secret",
     )
     token_params_in: Literal["form", "query"] = Field(
         "form", description="Where all token parameters go: in the form, or in the query string"
     )
     login_method: Literal["post"] = Field("post", description="HTTP method of the login request")
-    login_headers: dict[str, str] = Field(default_factory=dict, description="Headers of the login request")
+    login_headers: dict[str, str] = Field(default_factory=no_entries, description="Headers of the login request")
     login_body: dict[str, Any] = Field(
-        default_factory=dict,
+        default_factory=no_entries,
         description="Body of the login request, for example user: {username}, password: {api_key}",
     )
     login_format: Literal["json", "form"] = Field("json", description="Is the login body sent as JSON or as a form?")
@@ -85,7 +87,7 @@ class TesthttpModuleConfiguration(ManifestModel):
         description="May loopback, private and link-local addresses be reached? Cloud metadata addresses never are",
     )
     allowed_hosts: list[str] = Field(
-        default_factory=list, description="Host patterns such as *.example.com; when set, nothing else is reached"
+        default_factory=no_items, description="Host patterns such as *.example.com; when set, nothing else is reached"
     )
     timeout_seconds: float = Field(
         60, gt=0, description="Longest silence of a server in seconds; a whole exchange may take five times as long"
@@ -101,9 +103,10 @@ class SourceConfiguration(ManifestModel):
     authenticate: bool = Field(True, description="Send the credentials of the account")
     polling_interval: float = Field(5, gt=0, description="Polling interval in minutes")
     method: Literal["get", "post"] = Field("get", description="HTTP method of the requests")
-    headers: dict[str, str] = Field(default_factory=dict, description="Headers sent with each request")
+    headers: dict[str, str] = Field(default_factory=no_entries, description="Headers sent with each request")
     params: dict[str, Any] = Field(
-        default_factory=dict, description="Query parameters; a list repeats the parameter, and {since} and others work"
+        default_factory=no_entries,
+        description="Query parameters; a list repeats the parameter, and {since} and others work",
     )
     body: dict[str, Any] | list[Any] | str | None = Field(None, description="Body of the requests, as JSON")
     body_format: Literal["json", "form"] = Field("json", description="Is the body sent as JSON or as a form?")
@@ -119,11 +122,11 @@ class SourceConfiguration(ManifestModel):
     prepare_method: Literal["get", "post"] = Field("post", description="HTTP method of that request")
     prepare_body: dict[str, Any] | list[Any] | str | None = Field(None, description="Body of that request, as JSON")
     prepare_capture: dict[str, str] = Field(
-        default_factory=dict,
+        default_factory=no_entries,
         description="Values of its answer by name, each with its JMESPath, for {prepare.NAME}",
     )
     streams: list[dict[str, Any]] = Field(
-        default_factory=list,
+        default_factory=no_items,
         description="The source is read once per entry, with {stream.NAME} for its values, each with its own state",
     )
     response_format: Literal["auto", "json", "ndjson", "csv", "xml", "text"] = Field(
@@ -150,24 +153,26 @@ class SourceConfiguration(ManifestModel):
         False, description="Skip records outside of the window, for APIs that ignore or lack its bounds"
     )
     drop: list[str] = Field(
-        default_factory=list, description="JMESPath expressions; a record for which one is true is skipped"
+        default_factory=no_items, description="JMESPath expressions; a record for which one is true is skipped"
     )
     explode: str | list[str] = Field(
         "", description="Names of arrays: one event per element, or per combination of elements"
     )
-    rename: dict[str, str] = Field(default_factory=dict, description="New names of fields, by their old ones")
+    rename: dict[str, str] = Field(default_factory=no_entries, description="New names of fields, by their old ones")
     drop_nulls: bool = Field(False, description="Leave out fields that are null")
     dates: dict[str, str] = Field(
-        default_factory=dict, description="Fields with dates and their strptime patterns; rewritten as ISO 8601 in UTC"
+        default_factory=no_entries,
+        description="Fields with dates and their strptime patterns; rewritten as ISO 8601 in UTC",
     )
     transform: str = Field("", description="JMESPath that makes the event; a list gives several events")
     tags: dict[str, Any] | list[dict[str, Any]] = Field(
-        default_factory=dict, description="Fields added to each record; with several record paths one object per path"
+        default_factory=no_entries,
+        description="Fields added to each record; with several record paths one object per path",
     )
     detail_url: str = Field(
         "", description="URL of one further request per new record, with {id} and {record.NAME} for its fields"
     )
-    detail_params: dict[str, Any] = Field(default_factory=dict, description="Query parameters of that request")
+    detail_params: dict[str, Any] = Field(default_factory=no_entries, description="Query parameters of that request")
     detail_mode: Literal["merge", "replace", "records"] = Field(
         "merge", description="Is the detail merged into the record, put in its place, or a list of events?"
     )
