@@ -120,7 +120,9 @@ def _spread(keys: Sequence[bytes]) -> tuple[Sequence[int], Sequence[bytes]]:
         return (), ()
     together = b"".join(keys)
     ends = memoryview(together).cast("H")[7::8].tolist()
-    return [end >> _SPARE_BITS for end in ends], _layout(len(keys)).unpack(together)
+    # A layout needs twice as much memory as its keys, so those of large pages are not kept.
+    stored = _layout(len(keys)).unpack(together) if len(keys) <= _AT_ONCE else [key[_STORED] for key in keys]
+    return [end >> _SPARE_BITS for end in ends], stored
 
 
 @lru_cache(_KNOWN_LAYOUTS)

@@ -1,6 +1,7 @@
 """Which records are the same, and which of them are remembered for how long."""
 
 import json
+import tracemalloc
 from hashlib import blake2b
 from typing import Any
 
@@ -275,3 +276,16 @@ def test_absorbing_a_set_gives_the_union(one: set[int], other: set[int]) -> None
 
     assert len(union) == len(one | other)
     assert all((key(number) in union) == (number in one | other) for number in range(501))
+
+
+def test_large_pages_of_ever_other_sizes_leave_nothing_behind() -> None:
+    keys, compact = list(map(key, range(20_016))), KeySet()
+    compact.add(keys)
+
+    tracemalloc.start()
+    for size in range(20_000, 20_016):
+        compact.holds(keys[:size])
+    left = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert left < 1_000_000
