@@ -22,6 +22,8 @@ _OF_AN_ANSWER = re.compile(r"header:|json\(\s*header:")
 _OF_THE_LAST_RECORD = "last:"
 _Never = Annotated[int, msgspec.Meta(gt=1, lt=0)]
 """A type that no JSON value has."""
+_UNNAMEABLE = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
+"""What msgspec does not take in the name of a field."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,15 +121,18 @@ class Slicer:
         return column
 
 
-def can_slice(*, record_paths: Sequence[str], in_record: Sequence[str], in_answer: Sequence[str]) -> bool:
-    """Do these paths leave the records as they are?
+def can_slice(
+    *, record_paths: Sequence[str], in_record: Sequence[str], in_answer: Sequence[str], added: Collection[str]
+) -> bool:
+    """Do these paths leave the records as they are, and can they be searched for the fields that are added?
 
     Args:
         record_paths: where the records are.
         in_record: paths that are read in each record; "" is none.
         in_answer: paths that are read in each answer; "" is none.
+        added: names of the fields that are added to every event.
     """
-    if len(record_paths) > 1:
+    if len(record_paths) > 1 or any(map(_UNNAMEABLE.search, added)):
         return False
     where = record_paths[0] if record_paths else ""
     plain = all(not path or is_plain_name(path) for path in (where, *in_record))

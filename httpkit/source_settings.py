@@ -69,7 +69,9 @@ def slicer_for(settings: SourceSettings, writer: EventWriter) -> Slicer | None:
     decodes = (
         settings.shaping.reshapes or settings.detail.detail_url or records.response_format not in {"auto", "json"}
     )
-    if decodes or not can_slice(record_paths=records.records_path, in_record=in_record, in_answer=in_answer):
+    if decodes or not can_slice(
+        record_paths=records.records_path, in_record=in_record, in_answer=in_answer, added=writer.added
+    ):
         return None
     return Slicer(
         records_path="".join(records.records_path),

@@ -115,6 +115,13 @@ def test_what_is_added_to_a_cut_record_is_what_is_added_to_a_decoded_one(
     assert not any(is_cut(record) for record, _ in two_lines)
 
 
+@pytest.mark.parametrize("name", ['"', "\\", "\n", "\ud83d", "{", "field0", ""])
+def test_a_tag_may_have_any_name(api: FakeApi, client: Client, name: str) -> None:
+    ((_, text),) = cut(api, client, b'{"items":[{"id":1}]}', tags=[{name: "new"}])
+
+    assert json.loads(text) == {"id": 1, name: "new", "source": "testhttp"}
+
+
 @pytest.mark.parametrize("line_end", ["\n", "\r", "\r\n"])
 def test_a_record_on_several_lines_becomes_an_event_on_one(api: FakeApi, client: Client, line_end: str) -> None:
     ((_, text),) = cut(api, client, f'{{"items":[{{"id":1,{line_end}"a":2}}]}}'.encode())
