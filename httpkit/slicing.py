@@ -91,7 +91,8 @@ class Slicer:
             # A second look at the same bytes costs a quarter of building all that is in them.
             heads, plain = self._looked_at(records.body)
             identities, times = self._column(heads, self._id), self._column(heads, self._time)
-            if plain and NoneType in map(type, identities) and NoneType in map(type, times):
+            adds = self._beginning != "{"
+            if plain and adds and NoneType in map(type, identities) and NoneType in map(type, times):
                 plain = all(b'"' in bytes(one) for one in records.slices)
             # Strings that are not decoded are not checked for being UTF-8 either, but here; and as long as a text is
             # in the cache, putting fields into it costs half of what it costs later.
