@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any
 
 import requests
-from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPHeaderDict
 
 from httpkit.connections import Connection, Connections
@@ -55,7 +54,7 @@ class OwnAdapter(requests.adapters.BaseAdapter):
             raise
         response = requests.Response()
         response.status_code, response.reason = incoming.status, incoming.reason
-        response.headers = _merged(incoming.fields)
+        response.headers = incoming.headers
         response.url, response.request = url, request
         response.raw = _Raw(incoming, connection, self._connections if is_sent else None)
         return response
@@ -108,16 +107,6 @@ def _is_sent(connection: Connection, head: bytes, body: bytes | None) -> bool:
             connection.send(head + (body or b""))
         return True
     return False
-
-
-def _merged(fields: list[tuple[str, str]]) -> CaseInsensitiveDict[str]:
-    """Headers by name; one that came several times has all its values (RFC 9110 §5.3)."""
-    headers = CaseInsensitiveDict[str](fields)
-    if len(headers) < len(fields):
-        headers.clear()
-        for name, value in fields:
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
 
 
 def _target(url: str) -> str:

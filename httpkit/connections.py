@@ -18,7 +18,7 @@ from typing import Any
 from urllib3.util.ssltransport import SSLTransport
 
 from httpkit.destinations import DestinationPolicy, Origin
-from httpkit.errors import UnavailableError
+from httpkit.errors import UnavailableError, words_of
 from httpkit.messages import DamagedAnswerError
 from httpkit.proxies import Proxy, ask_for_tunnel
 from httpkit.sockets import PatientSocket, PatientTlsSocket
@@ -197,7 +197,7 @@ class Connections:
             except OSError as error:
                 failure = error
         if failure:
-            raise NotConnectedError(failure.strerror or str(failure)) from failure
+            raise NotConnectedError(words_of(failure)) from failure
         raise UnavailableError(f"{origin.host} has {problem}")
 
     def _connected(self, opened: PatientSocket, target: Any) -> PatientSocket:
@@ -216,7 +216,7 @@ def _resolved(origin: Origin) -> list[Any]:
         # It cannot be told to wait, and may take longer than a stop has.
         return in_thread(lambda: socket.getaddrinfo(name, origin.port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as error:  # the latter when it is no name at all
-        raise NotConnectedError(f"{origin.host}: {getattr(error, 'strerror', None) or error}") from error
+        raise NotConnectedError(f"{origin.host}: {words_of(error)}") from error
 
 
 def _secured(opened: PatientSocket | PatientTlsSocket, host: str, context: Callable[[], ssl.SSLContext]) -> Any:

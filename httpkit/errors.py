@@ -13,6 +13,11 @@ A message is one sentence for the person who configured the source: what happene
 """
 
 
+def words_of(error: BaseException) -> str:
+    """What happened, in the words of the system and without its number."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 class HttpkitError(Exception):
     """Any failure that httpkit reports.
 

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Mapping
 
 from httpkit.connections import CONNECT_SECONDS, NotConnectedError, ProxyError
+from httpkit.errors import words_of
 from httpkit.sockets import ExchangeTooLongError
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -21,18 +22,18 @@ def explained(error: Exception, timeout_seconds: float) -> str:
         what = str(error) if isinstance(error, ExchangeTooLongError) else f"no answer within {timeout_seconds:g} s"
         return f"{what}; ask for less, or raise timeout_seconds"
     if isinstance(error, ssl.SSLError):
-        return f"the TLS connection failed ({_words(error)}); {_tls_remedy(error)}"
+        return f"the TLS connection failed ({words_of(error)}); {_tls_remedy(error)}"
     if isinstance(error, OSError):
-        return f"the connection broke ({_words(error)}); check the host and the port"
-    return f"the answer was cut or damaged ({_words(error)})"
+        return f"the connection broke ({words_of(error)}); check the host and the port"
+    return f"the answer was cut or damaged ({words_of(error)})"
 
 
 def _not_connected(error: NotConnectedError, seconds: float) -> str:
     if isinstance(error, ProxyError):
-        return f"the proxy did not connect ({_words(error)}); check proxy"
+        return f"the proxy did not connect ({words_of(error)}); check proxy"
     if isinstance(error.__cause__, TimeoutError):
         return f"no connection within {seconds:g} s; check the host, the port and the firewall"
-    return f"could not connect ({_words(error)}); check the host and the port"
+    return f"could not connect ({words_of(error)}); check the host and the port"
 
 
 def _tls_remedy(cause: BaseException) -> str:
@@ -41,10 +42,6 @@ def _tls_remedy(cause: BaseException) -> str:
     if cause.verify_code in _OTHER_HOST:
         return "use a host that its certificate names"
     return "for a private authority set ca_certificate"
-
-
-def _words(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def bad_header(headers: Mapping[str, str]) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from httpkit.errors import UnavailableError
+from httpkit.errors import UnavailableError, words_of
 
 
 class OvertakenError(Exception):
@@ -81,8 +81,7 @@ def failures_named(what: str) -> Iterator[None]:
     try:
         yield
     except failures() as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise UnavailableError(f"{what} cannot be used: {reason or error}") from error
+        raise UnavailableError(f"{what} cannot be used: {words_of(error)}") from error
 
 
 def failures() -> tuple[type[Exception], ...]:

@@ -4,12 +4,14 @@ Answers are read by llhttp, the parser of Node.js. A server may be careless wher
 without a carriage return, its headers may be folded or hold control characters.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from requests.structures import CaseInsensitiveDict
 
 from httpkit.destinations import DEFAULT_PORTS, Origin
+from httpkit.errors import words_of
 
 _MOST_OF_A_HEAD = _FIRST_BYTES = 256 * 1024
 _WITHOUT_BODY = frozenset({204, 304})
@@ -50,6 +52,7 @@ class Incoming:
     Attributes:
         reason: what the server says besides the status.
         fields: names and values of the headers, in the order in which they came.
+        headers: the same by name; one that came several times has all its values (RFC 9110 §5.3).
 
     Raises:
         DamagedAnswerError: it is not HTTP, or ends inside its head.
@@ -72,18 +75,18 @@ class Incoming:
             self._events.parser = None  # or they would keep each other
         self.status, self.reason = self._events.status, _text(self._events.reason)
         self.fields = [(_text(name), _text(value)) for name, value in self._events.fields]
-        framing = {name.lower(): value.lower() for name, value in self.fields}
-        framing["connection"] = ",".join(value.lower() for name, value in self.fields if name.lower() == "connection")
-        self._is_kept_alive = _is_kept_alive(framing, self._events.version)
-        self._is_chunked = framing.get("transfer-encoding", "").rpartition(",")[2].strip() == "chunked"
+        self.headers = _merged(self.fields)
+        self._is_kept_alive = _is_kept_alive(self.headers, self._events.version)
+        coding = self.headers.get("transfer-encoding", "identity").lower()
+        self._is_chunked = coding.rpartition(",")[2].strip() == "chunked"
         # Of the body, what has not come yet; None when only the end of the connection ends it.
         self._left: int | None = None
         if method == "HEAD" or self.status in _WITHOUT_BODY:
             self._is_chunked, self._left = False, 0
             self._events.has_surplus = self._events.has_surplus or bool(self._events.pieces)
             self._events.pieces.clear()
-        elif "content-length" in framing and framing.get("transfer-encoding", "identity") == "identity":
-            self._left = int(framing["content-length"]) - sum(map(len, self._events.pieces))
+        elif "content-length" in self.headers and coding == "identity":
+            self._left = int(self.headers["content-length"]) - sum(map(len, self._events.pieces))
             if self._left < 0:
                 raise DamagedAnswerError(f"it is {-self._left} bytes longer than it says")
 
@@ -128,7 +131,7 @@ class Incoming:
         try:
             return self._receive(most)
         except ConnectionError as error:  # a part of it is here, so that it is the answer that broke
-            raise DamagedAnswerError(error.strerror or str(error)) from error
+            raise DamagedAnswerError(words_of(error)) from error
 
     def _read_head(self) -> None:
         size = 0
@@ -198,9 +201,18 @@ class _Events:
         self.is_over = self.has_head
 
 
-def _is_kept_alive(framing: Mapping[str, str], version: str) -> bool:
-    wishes = framing["connection"]
-    both_lengths = "transfer-encoding" in framing and "content-length" in framing
+def _merged(fields: Sequence[tuple[str, str]]) -> CaseInsensitiveDict[str]:
+    headers = CaseInsensitiveDict[str](fields)
+    if len(headers) < len(fields):
+        headers.clear()
+        for name, value in fields:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _is_kept_alive(headers: Mapping[str, str], version: str) -> bool:
+    wishes = headers.get("connection", "").lower()
+    both_lengths = "transfer-encoding" in headers and "content-length" in headers
     return "close" not in wishes and not both_lengths and (version == "1.1" or "keep-alive" in wishes)
 
 

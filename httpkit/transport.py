@@ -85,7 +85,9 @@ class Transport:
                 _check_head(answer, body)
         except (OSError, DamagedAnswerError) as error:
             never_opened = isinstance(error, NotConnectedError)
-            raise FailedExchangeError(self._meaning(request, error), never_opened=never_opened) from None
+            sentence = f"{named(request)}: {explained(error, self._settings.timeout_seconds)}"
+            meaning = UnavailableError(sentence, reached=not never_opened)
+            raise FailedExchangeError(meaning, never_opened=never_opened) from None
         return Response(
             status=answer.status_code,
             reason=answer.reason or _reason(answer.status_code),
@@ -134,10 +136,6 @@ class Transport:
                 )
             chunks.append(chunk)
         return b"".join(chunks)
-
-    def _meaning(self, request: Request, error: Exception) -> UnavailableError:
-        sentence = f"{named(request)}: {explained(error, self._settings.timeout_seconds)}"
-        return UnavailableError(sentence, reached=not isinstance(error, NotConnectedError))
 
 
 class _PlainSession(requests.Session):
