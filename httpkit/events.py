@@ -48,11 +48,15 @@ class EventWriter:
             return [content.text.replace("{", self.beginning, 1)]
         return [event_text(event, self._source) for event in self.values(record)]
 
-    def plain_texts(self, records: Records) -> Sequence[str] | None:
-        """The one event of each record, when all were cut from their page; None when they have to be taken apart."""
+    def plain_texts(self, records: Records, longest: int) -> Sequence[str] | None:
+        """The one event of each record, when all were cut from their page; None when they have to be taken apart.
+
+        Args:
+            longest: so many characters may an event have.
+        """
         contents = records.contents
         if isinstance(contents, SlicedRecords) and contents.plain:
-            return contents.texts
+            return contents.events(longest)
         return None
 
 

@@ -1,17 +1,20 @@
 """Sets of keys that need about eleven bytes a key instead of a hundred; what keys mean is not known here."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
+from operator import itemgetter
 from struct import Struct
 
-_BUCKETS = 1 << 13
-_SPARE_BITS = 3
+_BUCKETS = 1 << 15
+_SPARE_BITS = 1
 _STORED = slice(7, 15)
 _STORED_BYTES = 8
 _AT_ONCE = 4096
 _KNOWN_LAYOUTS = 16
+_SEVERAL = 2
+_NOWHERE = frozenset({-1})
 
 KEY_BYTES = 16
 
@@ -19,7 +22,7 @@ KEY_BYTES = 16
 class KeySet:
     """A set of digests.
 
-    Of each key its last nine bytes count: 13 bits choose a bucket, 64 lie in it, one key after the other. Two of a
+    Of each key its last nine bytes count: 15 bits choose a bucket, 64 lie in it, one key after the other. Two of a
     million keys fall together once in 10^9 sets, and Python's own sets would need ten times the memory.
 
     Args:
@@ -29,8 +32,9 @@ class KeySet:
     __slots__ = ("_buckets", "_count")
 
     def __init__(self, keys: Iterable[bytes] = ()) -> None:
-        # Bytes, although they are copied for each new key: what grows in place is given more than it needs.
-        self._buckets = [b""] * _BUCKETS
+        # Bytes, although they are copied for each new key: what grows in place is given more than it needs. There are
+        # none before the first key, since most sets stay empty.
+        self._buckets: list[bytes] = []
         self._count = 0
         rest = iter(keys)
         while some := list(islice(rest, _AT_ONCE)):
@@ -40,12 +44,14 @@ class KeySet:
         return self._count
 
     def __contains__(self, key: bytes) -> bool:
-        return _place(self._buckets[_number(key)], key[_STORED]) >= 0
+        return bool(self._buckets) and _place(self._buckets[_number(key)], key[_STORED]) >= 0
 
     def holds(self, keys: Sequence[bytes]) -> list[bool]:
         """For each of some keys, is it there?"""
+        if not self._count:
+            return [False] * len(keys)
         numbers, stored = _spread(keys)
-        if not any(self._perhaps(numbers, stored)):
+        if not self._perhaps(numbers, stored):
             return [False] * len(keys)
         buckets = self._buckets
         return [_place(buckets[number], one) >= 0 for number, one in zip(numbers, stored, strict=True)]
@@ -56,9 +62,10 @@ class KeySet:
 
     def take(self, keys: Sequence[bytes]) -> list[bool]:
         """Add keys; for each, was it there, or earlier among them?"""
+        self._buckets = self._buckets or [b""] * _BUCKETS
         numbers, stored = _spread(keys)
         # Most often all are new.
-        if len(set(keys)) == len(keys) and not any(self._perhaps(numbers, stored)):
+        if len(set(keys)) == len(keys) and not self._perhaps(numbers, stored):
             self._append(numbers, stored)
             return [False] * len(keys)
         buckets, held = self._buckets, list[bool]()
@@ -73,12 +80,14 @@ class KeySet:
 
     def add_new(self, keys: Sequence[bytes]) -> None:
         """Add keys that are known not to be there, each of them once."""
+        self._buckets = self._buckets or [b""] * _BUCKETS
         self._append(*_spread(keys))
 
-    def _perhaps(self, numbers: Sequence[int], stored: Sequence[bytes]) -> Iterator[bool]:
-        """For each key, may it be there? Without a call of ours for each, which would double the time."""
-        places = map(bytes.find, map(self._buckets.__getitem__, numbers), stored)
-        return map((-1).__ne__, places)
+    def _perhaps(self, numbers: Sequence[int], stored: Sequence[bytes]) -> bool:
+        """May one of several keys be there? Without a call of ours for each, which would double the time."""
+        if len(numbers) < _SEVERAL:
+            return True
+        return not _NOWHERE.issuperset(map(bytes.find, itemgetter(*numbers)(self._buckets), stored))
 
     def _append(self, numbers: Sequence[int], stored: Sequence[bytes]) -> None:
         buckets = self._buckets
@@ -88,6 +97,8 @@ class KeySet:
 
     def discard(self, key: bytes) -> bool:
         """Remove a key; was it there?"""
+        if not self._count:
+            return False
         number = _number(key)
         bucket = self._buckets[number]
         place = _place(bucket, key[_STORED])
@@ -99,14 +110,16 @@ class KeySet:
 
     def absorb(self, other: "KeySet") -> None:
         """Add all keys of another set."""
-        if not other:
+        if not self:
+            self._buckets, self._count = other._buckets.copy(), other._count  # noqa: SLF001  (a set of the same kind)
             return
-        for number, theirs in enumerate(other._buckets):  # noqa: SLF001  (a set of the same kind)
-            mine = self._buckets[number]
-            stored = (theirs[start : start + _STORED_BYTES] for start in range(0, len(theirs), _STORED_BYTES))
-            new = b"".join([one for one in stored if _place(mine, one) < 0]) if mine else theirs
-            self._buckets[number] = mine + new
-            self._count += len(new) // _STORED_BYTES
+        for number, theirs in enumerate(other._buckets):  # noqa: SLF001
+            if theirs:
+                mine = self._buckets[number]
+                stored = (theirs[start : start + _STORED_BYTES] for start in range(0, len(theirs), _STORED_BYTES))
+                new = b"".join([one for one in stored if _place(mine, one) < 0]) if mine else theirs
+                self._buckets[number] = mine + new
+                self._count += len(new) // _STORED_BYTES
 
 
 def _number(key: bytes) -> int:

@@ -5,6 +5,7 @@ rest of the page only what a path names is decoded, which is where the next page
 """
 
 import re
+from codecs import utf_8_decode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _Never = Annotated[int, msgspec.Meta(gt=1, lt=0)]
 """A type that no JSON value has."""
 _UNNAMEABLE = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 """What msgspec does not take in the name of a field."""
+
+_CHECKED_AT_ONCE = 256 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,16 +97,13 @@ class Slicer:
             adds = self._beginning != "{"
             if plain and adds and NoneType in map(type, identities) and NoneType in map(type, times):
                 plain = all(b'"' in bytes(one) for one in records.slices)
-            # Strings that are not decoded are not checked for being UTF-8 either, but here; and as long as a text is
-            # in the cache, putting fields into it costs half of what it costs later.
-            beginning = self._beginning if plain else "{"
-            if beginning == "{":
-                texts = [str(one, "utf-8") for one in records.slices]
-            else:
-                texts = [str(one, "utf-8").replace("{", beginning, 1) for one in records.slices]
+            # Strings that are not decoded are not checked for being UTF-8 either, but here.
+            _check_utf8(records.body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
-        return SlicedRecords(texts, beginning=beginning, identities=identities, times=times, plain=plain)
+        return SlicedRecords(
+            records.slices, beginning=self._beginning, identities=identities, times=times, plain=plain
+        )
 
     def _looked_at(self, body: bytes) -> tuple[Sequence[Any], bool]:
         """What is read in each record, and whether none has one of the fields that are added."""
@@ -146,6 +146,16 @@ def _leaves_records(path: str, where: str) -> bool:
         return True
     overlaps = f"{where}.".startswith(f"{path}.") or f"{path}.".startswith(f"{where}.")
     return bool(where) and is_plain_name(path) and not overlaps
+
+
+def _check_utf8(body: bytes) -> None:
+    """Raise a UnicodeDecodeError for what is not UTF-8; in pieces, since a text may need four times the memory."""
+    if body.isascii():
+        return
+    rest = memoryview(body)
+    while rest:
+        _, length = utf_8_decode(rest[:_CHECKED_AT_ONCE], "strict", len(rest) <= _CHECKED_AT_ONCE)
+        rest = rest[length:]
 
 
 def _names(path: str) -> list[str]:

@@ -78,8 +78,8 @@ class IntakeDelivery:
         writer = reading.source.writer
         records = batch.records
         if isinstance(records, Records):
-            passed_on = writer.plain_texts(records)
-            if passed_on is not None and max(map(len, passed_on), default=0) <= _SURELY_FITS:
+            passed_on = writer.plain_texts(records, _SURELY_FITS)
+            if passed_on is not None:
                 self._check_shapes(reading, len(records), errors=())
                 whole = records.keys if records.remember else [None] * len(records)
                 return Packed(pushes=tuple(self._intake.pushes(passed_on, whole)), keys=(), unfit=())

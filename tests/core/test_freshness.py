@@ -278,6 +278,16 @@ def test_absorbing_a_set_gives_the_union(one: set[int], other: set[int]) -> None
     assert all((key(number) in union) == (number in one | other) for number in range(501))
 
 
+def test_a_set_that_absorbed_another_shares_nothing_with_it() -> None:
+    absorbed, union = KeySet([key(1)]), KeySet()
+    union.absorb(absorbed)
+    union.add([key(2)])
+    union.discard(key(1))
+
+    assert (key(1) in absorbed, key(2) in absorbed, len(absorbed)) == (True, False, 1)
+    assert (key(1) in union, key(2) in union, len(union)) == (False, True, 1)
+
+
 def test_large_pages_of_ever_other_sizes_leave_nothing_behind() -> None:
     keys, compact = list(map(key, range(20_016))), KeySet()
     compact.add(keys)
