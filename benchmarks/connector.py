@@ -30,7 +30,7 @@ PICTURE = ROOT / "docs" / "performance.png"
 LEAST_WIDTH = 140
 """Of the output; a table cut into slices cannot be read."""
 
-QUICK = (Scenario(latency=0.0, events=20_000), Scenario(latency=0.05, events=10_000))
+QUICK = (Scenario(latency=0.0, events=50_000), Scenario(latency=0.05, events=50_000))
 FULL = (
     Scenario(latency=0.0, events=50_000),
     Scenario(latency=0.0, events=1_000_000),
