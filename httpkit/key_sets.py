@@ -1,4 +1,4 @@
-"""Sets of keys that need about ten bytes a key instead of a hundred; what keys mean is not known here."""
+"""Sets of keys that need about eleven bytes a key instead of a hundred; what keys mean is not known here."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -9,8 +9,8 @@ from struct import Struct
 
 _BUCKETS = 1 << 15
 _SPARE_BITS = 1
-_STORED = slice(7, 14)
-_STORED_BYTES = 7
+_STORED = slice(7, 15)
+_STORED_BYTES = 8
 _AT_ONCE = 4096
 _KNOWN_LAYOUTS = 16
 _SEVERAL = 2
@@ -22,7 +22,7 @@ KEY_BYTES = 16
 class KeySet:
     """A set of digests.
 
-    Of each key its last nine bytes count: 15 bits choose a bucket, 56 lie in it, one key after the other. Two of a
+    Of each key its last nine bytes count: 15 bits choose a bucket, 64 lie in it, one key after the other. Two of a
     million keys fall together once in 10^9 sets, and Python's own sets would need ten times the memory.
 
     Args:
