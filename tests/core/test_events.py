@@ -207,6 +207,19 @@ def test_a_page_with_bytes_that_are_no_text_is_refused_as_ever(api: FakeApi, cli
         cut(api, client, b'{"items":[%b]}' % b",".join(records))
 
 
+@pytest.mark.parametrize("shift", range(4))
+def test_letters_of_a_large_page_are_looked_at_in_whole(api: FakeApi, client: Client, shift: int) -> None:
+    text = "a" * shift + "😀" * 150_000
+    ((record, event),) = cut(api, client, f'{{"items":[{{"id":1,"a":"{text}"}}]}}'.encode())
+
+    assert is_cut(record)
+    assert json.loads(event)["a"] == text
+
+    halved = text.encode() + b"\xf0\x9f"
+    with pytest.raises(UnexpectedShapeError, match="not valid JSON"):
+        cut(api, client, b'{"items":[{"id":1,"a":"%b"}]}' % halved)
+
+
 @pytest.mark.parametrize("item", [b"1", b'"text"', b"[]", b"null"])
 def test_a_page_with_a_record_that_is_no_object_is_decoded(api: FakeApi, client: Client, item: bytes) -> None:
     found = cut(api, client, b'{"items":[{"id":1},%b]}' % item)
