@@ -42,25 +42,22 @@ class SlicedRecords(Sequence[SlicedRecord]):
 
     Attributes:
         slices: the JSON objects as the API wrote them, each on one line, and in UTF-8.
-        beginning: what events have in the place of their opening brace; with it the fields that are added to each.
         identities: what the path of the identity finds in each.
         times: what the path of the time finds in each.
         plain: may fields be added at the beginning of each, since it has others and none of these?
     """
 
-    __slots__ = ("beginning", "identities", "plain", "slices", "times")
+    __slots__ = ("identities", "plain", "slices", "times")
 
     def __init__(
         self,
         slices: Sequence[msgspec.Raw],
         *,
-        beginning: str,
         identities: Sequence[JsonValue],
         times: Sequence[JsonValue],
         plain: bool,
     ) -> None:
-        self.slices, self.beginning = slices, beginning
-        self.identities, self.times, self.plain = identities, times, plain
+        self.slices, self.identities, self.times, self.plain = slices, identities, times, plain
 
     def __len__(self) -> int:
         return len(self.slices)
@@ -76,9 +73,13 @@ class SlicedRecords(Sequence[SlicedRecord]):
             return [self[number] for number in range(*place.indices(len(self)))]
         return SlicedRecord(str(self.slices[place], "utf-8"), self.plain)
 
-    def events(self, longest: int) -> Sequence[str] | None:
-        """The events of plain records; None when one of them has more than so many characters."""
-        beginning = self.beginning
+    def events(self, beginning: str, longest: int) -> Sequence[str] | None:
+        """The events of plain records; None when one of them is longer than it may be.
+
+        Args:
+            beginning: stands in the place of the opening brace of each; with it the fields that are added.
+            longest: in characters.
+        """
         # As long as a text is in the cache, each of these steps takes half of what it takes later.
         events = [
             event for one in self.slices if len(event := str(one, "utf-8").replace("{", beginning, 1)) <= longest
@@ -89,7 +90,6 @@ class SlicedRecords(Sequence[SlicedRecord]):
         """Some of them, in the same order."""
         return SlicedRecords(
             list(compress(self.slices, chosen)),
-            beginning=self.beginning,
             identities=list(compress(self.identities, chosen)),
             times=list(compress(self.times, chosen)),
             plain=self.plain,

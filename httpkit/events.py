@@ -56,7 +56,7 @@ class EventWriter:
         """
         contents = records.contents
         if isinstance(contents, SlicedRecords) and contents.plain:
-            return contents.events(longest)
+            return contents.events(self.beginning, longest)
         return None
 
 

@@ -48,8 +48,6 @@ class KeySet:
 
     def holds(self, keys: Sequence[bytes]) -> list[bool]:
         """For each of some keys, is it there?"""
-        if not self._count:
-            return [False] * len(keys)
         numbers, stored = _spread(keys)
         if not self._perhaps(numbers, stored):
             return [False] * len(keys)
@@ -62,7 +60,7 @@ class KeySet:
 
     def take(self, keys: Sequence[bytes]) -> list[bool]:
         """Add keys; for each, was it there, or earlier among them?"""
-        self._buckets = self._buckets or [b""] * _BUCKETS
+        self._make_buckets()
         numbers, stored = _spread(keys)
         # Most often all are new.
         if len(set(keys)) == len(keys) and not self._perhaps(numbers, stored):
@@ -80,14 +78,20 @@ class KeySet:
 
     def add_new(self, keys: Sequence[bytes]) -> None:
         """Add keys that are known not to be there, each of them once."""
-        self._buckets = self._buckets or [b""] * _BUCKETS
+        self._make_buckets()
         self._append(*_spread(keys))
 
     def _perhaps(self, numbers: Sequence[int], stored: Sequence[bytes]) -> bool:
         """May one of several keys be there? Without a call of ours for each, which would double the time."""
+        if not self._count:
+            return False
         if len(numbers) < _SEVERAL:
             return True
         return not _NOWHERE.issuperset(map(bytes.find, itemgetter(*numbers)(self._buckets), stored))
+
+    def _make_buckets(self) -> None:
+        if not self._buckets:
+            self._buckets = [b""] * _BUCKETS
 
     def _append(self, numbers: Sequence[int], stored: Sequence[bytes]) -> None:
         buckets = self._buckets

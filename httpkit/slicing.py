@@ -50,7 +50,6 @@ class Slicer:
         id_path: as `records_path`, in a record; "" for none.
         timestamp_path: as `id_path`.
         added: names of the fields that are added to every event.
-        beginning: of each event: an opening brace and these fields.
         in_answer: paths that are read in each answer, which `can_slice` has seen.
     """
 
@@ -61,12 +60,11 @@ class Slicer:
         id_path: str,
         timestamp_path: str,
         added: Collection[str],
-        beginning: str,
         in_answer: Sequence[str],
     ) -> None:
         self._way = _names(records_path)
         self._id, self._time = _names(id_path), _names(timestamp_path)
-        self._beginning = beginning
+        self._adds = bool(added)
         read = {way[0]: Any for way in (self._id, self._time) if way}
         others = [_names(path) for path in in_answer if path and is_plain_name(path)]
         head, self._attributes = _struct_of("Head", read, absent=None)
@@ -94,16 +92,13 @@ class Slicer:
             # A second look at the same bytes costs a quarter of building all that is in them.
             heads, plain = self._looked_at(records.body)
             identities, times = self._column(heads, self._id), self._column(heads, self._time)
-            adds = self._beginning != "{"
-            if plain and adds and NoneType in map(type, identities) and NoneType in map(type, times):
+            if plain and self._adds and NoneType in map(type, identities) and NoneType in map(type, times):
                 plain = all(b'"' in bytes(one) for one in records.slices)
             # Strings that are not decoded are not checked for being UTF-8 either, but here.
             _check_utf8(records.body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return None
-        return SlicedRecords(
-            records.slices, beginning=self._beginning, identities=identities, times=times, plain=plain
-        )
+        return SlicedRecords(records.slices, identities=identities, times=times, plain=plain)
 
     def _looked_at(self, body: bytes) -> tuple[Sequence[Any], bool]:
         """What is read in each record, and whether none has one of the fields that are added."""

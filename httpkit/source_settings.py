@@ -78,7 +78,6 @@ def slicer_for(settings: SourceSettings, writer: EventWriter) -> Slicer | None:
         id_path=settings.id_path,
         timestamp_path=settings.timestamp_path,
         added=writer.added,
-        beginning=writer.beginning,
         in_answer=in_answer,
     )
 
