@@ -8,6 +8,9 @@ import msgspec
 
 from httpkit.values import JsonValue, Record, SlicedRecord, decoded_record
 
+Slice = msgspec.Raw | bytes
+"""A JSON value as the API wrote it."""
+
 
 class UnreadRecords(Sequence[JsonValue]):
     """The records that were cut from a page, before anything in them was read; each is decoded when it is asked for.
@@ -51,7 +54,7 @@ class SlicedRecords(Sequence[SlicedRecord]):
 
     def __init__(
         self,
-        slices: Sequence[msgspec.Raw],
+        slices: Sequence[Slice],
         *,
         identities: Sequence[JsonValue],
         times: Sequence[JsonValue],
@@ -66,11 +69,13 @@ class SlicedRecords(Sequence[SlicedRecord]):
     def __getitem__(self, place: int) -> SlicedRecord: ...
 
     @overload
-    def __getitem__(self, place: slice) -> Sequence[SlicedRecord]: ...
+    def __getitem__(self, place: slice) -> "SlicedRecords": ...
 
-    def __getitem__(self, place: int | slice) -> SlicedRecord | Sequence[SlicedRecord]:
+    def __getitem__(self, place: int | slice) -> "SlicedRecord | SlicedRecords":
         if isinstance(place, slice):
-            return [self[number] for number in range(*place.indices(len(self)))]
+            return SlicedRecords(
+                self.slices[place], identities=self.identities[place], times=self.times[place], plain=self.plain
+            )
         return SlicedRecord(str(self.slices[place], "utf-8"), self.plain)
 
     def events(self, beginning: str, longest: int) -> Sequence[str] | None:

@@ -5,6 +5,7 @@ rest of the page only what a path names is decoded, which is where the next page
 """
 
 import re
+import secrets
 from codecs import utf_8_decode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -15,8 +16,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from httpkit.columns import SlicedRecords, UnreadRecords
+from httpkit.columns import Slice, SlicedRecords, UnreadRecords
 from httpkit.paths import is_plain_name
+from httpkit.seams import Seams
 from httpkit.values import JsonValue
 
 _OF_AN_ANSWER = re.compile(r"header:|json\(\s*header:")
@@ -27,6 +29,8 @@ _UNNAMEABLE = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 """What msgspec does not take in the name of a field."""
 
 _CHECKED_AT_ONCE = 256 * 1024
+_NOT_SO = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+"""A page is not as expected."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,11 +39,11 @@ class Slices:
 
     Attributes:
         content: what the paths of an answer find, with an empty list in the place of the records.
-        records: in the order of the page.
+        records: in the order of the page; `Slicer.read` reads those that are not read yet.
     """
 
     content: JsonValue
-    records: UnreadRecords
+    records: UnreadRecords | SlicedRecords
 
 
 class Slicer:
@@ -69,36 +73,72 @@ class Slicer:
         others = [_names(path) for path in in_answer if path and is_plain_name(path)]
         head, self._attributes = _struct_of("Head", read, absent=None)
         plain_head, _ = _struct_of("PlainHead", {**read, **dict.fromkeys(added, _Never)}, absent=None)
+        self._head_of = msgspec.json.Decoder(head).decode
+        self._plain_head_of = msgspec.json.Decoder(plain_head).decode
         self._page, self._heads = _page_part(self._way, others, msgspec.Raw), _page_part(self._way, [], head)
         self._page_of = msgspec.json.Decoder(self._page.type).decode
         self._heads_of = msgspec.json.Decoder(self._heads.type).decode
         self._plain_heads_of = msgspec.json.Decoder(_page_part(self._way, [], plain_head).type).decode
+        self._seams = Seams(self._way[-1] if self._way else "")
+        # No page can hold it but by guessing it.
+        self._stand_in = b'"%s"' % secrets.token_hex().encode()
         # A field that is read cannot be refused as well.
         self._may_be_plain = read.keys().isdisjoint(added)
 
     def cut(self, body: bytes) -> Slices | None:
         """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line."""
+        body = body.rstrip(b"\r\n")
         if b"\n" in body or b"\r" in body:
             return None
+        if slices := self._guessed(body):
+            return slices
         try:
-            slices, content = self._page.taken(self._page_of(body))
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            records, content = self._page.taken(self._page_of(body))
+        except _NOT_SO:
             return None
-        return Slices(content=content, records=UnreadRecords(body, slices))
+        self._seams.learn(body, records)
+        return Slices(content=content, records=UnreadRecords(body, records))
 
     def read(self, records: UnreadRecords) -> SlicedRecords | None:
         """Read in the records of a page what has to be known of each; None when the page has to be decoded."""
         try:
             # A second look at the same bytes costs a quarter of building all that is in them.
-            heads, plain = self._looked_at(records.body)
-            identities, times = self._column(heads, self._id), self._column(heads, self._time)
-            if plain and self._adds and NoneType in map(type, identities) and NoneType in map(type, times):
-                plain = all(b'"' in bytes(one) for one in records.slices)
-            # Strings that are not decoded are not checked for being UTF-8 either, but here.
-            _check_utf8(records.body)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return self._read(records.body, records.slices, *self._looked_at(records.body))
+        except _NOT_SO:
             return None
-        return SlicedRecords(records.slices, identities=identities, times=times, plain=plain)
+
+    def _guessed(self, body: bytes) -> Slices | None:
+        """The page in pieces, at places that are guessed and proved, so that one look at its bytes does.
+
+        The proof: each piece by itself is an object, and what is around them is a page with something in the place of
+        the records, and nothing else there.
+        """
+        guess = self._seams.guess(body)
+        if guess is None:
+            return None
+        try:
+            stands_in, content = self._page.taken(self._page_of(guess.before + self._stand_in + guess.after))
+            if list(map(bytes, stands_in)) == [self._stand_in]:
+                records = self._read(body, guess.records, *self._looked_at_each(guess.records))
+                self._seams.was_right()
+                return Slices(content=content, records=records)
+        except _NOT_SO:
+            pass
+        self._seams.was_wrong()
+        return None
+
+    def _read(self, body: bytes, slices: Sequence[Slice], heads: Sequence[Any], plain: bool) -> SlicedRecords:
+        """The records of a page from what was decoded of each.
+
+        Args:
+            plain: has none of them one of the fields that are added?
+        """
+        identities, times = self._column(heads, self._id), self._column(heads, self._time)
+        if plain and self._adds and NoneType in map(type, identities) and NoneType in map(type, times):
+            plain = all(b'"' in bytes(one) for one in slices)
+        # Strings that are not decoded are not checked for being UTF-8 either, but here.
+        _check_utf8(body)
+        return SlicedRecords(slices, identities=identities, times=times, plain=plain)
 
     def _looked_at(self, body: bytes) -> tuple[Sequence[Any], bool]:
         """What is read in each record, and whether none has one of the fields that are added."""
@@ -106,6 +146,13 @@ class Slicer:
             with suppress(msgspec.ValidationError):
                 return self._heads.taken(self._plain_heads_of(body))[0], True
         return self._heads.taken(self._heads_of(body))[0], False
+
+    def _looked_at_each(self, pieces: Sequence[bytes]) -> tuple[Sequence[Any], bool]:
+        """As `_looked_at`, from the records by themselves."""
+        if self._may_be_plain:
+            with suppress(msgspec.ValidationError):
+                return list(map(self._plain_head_of, pieces)), True
+        return list(map(self._head_of, pieces)), False
 
     def _column(self, heads: Sequence[Any], way: Sequence[str]) -> Sequence[JsonValue]:
         """What a path finds in each record."""
