@@ -1,4 +1,4 @@
-"""Sets of keys that need about eleven bytes a key instead of a hundred; what keys mean is not known here."""
+"""Sets of keys that need about eight bytes a key instead of a hundred; what keys mean is not known here."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -7,10 +7,10 @@ from itertools import islice
 from operator import itemgetter
 from struct import Struct
 
-_BUCKETS = 1 << 15
-_SPARE_BITS = 1
-_STORED = slice(7, 15)
-_STORED_BYTES = 8
+_BUCKETS = 1 << 14
+_SPARE_BITS = 2
+_CHOOSES, _STORED = slice(6, 8), slice(9, 16)
+_STORED_BYTES = 7
 _AT_ONCE = 4096
 _KNOWN_LAYOUTS = 16
 _SEVERAL = 2
@@ -22,8 +22,8 @@ KEY_BYTES = 16
 class KeySet:
     """A set of digests.
 
-    Of each key its last nine bytes count: 15 bits choose a bucket, 64 lie in it, one key after the other. Two of a
-    million keys fall together once in 10^9 sets, and Python's own sets would need ten times the memory.
+    Of each key 14 bits choose a bucket, and its last 56 bits lie in it, one key after the other. Two of a million keys
+    fall together once in 10^9 sets, and Python's own sets would need ten times the memory.
 
     Args:
         keys: digests of 16 bytes.
@@ -128,7 +128,7 @@ class KeySet:
 
 def _number(key: bytes) -> int:
     """Of the bucket of a key."""
-    return int.from_bytes(key[14:], sys.byteorder) >> _SPARE_BITS
+    return int.from_bytes(key[_CHOOSES], sys.byteorder) >> _SPARE_BITS
 
 
 def _spread(keys: Sequence[bytes]) -> tuple[Sequence[int], Sequence[bytes]]:
@@ -136,10 +136,10 @@ def _spread(keys: Sequence[bytes]) -> tuple[Sequence[int], Sequence[bytes]]:
     if not keys:
         return (), ()
     together = b"".join(keys)
-    ends = memoryview(together).cast("H")[7::8].tolist()
+    choosing = memoryview(together).cast("H")[_CHOOSES.start // 2 :: KEY_BYTES // 2].tolist()
     # A layout needs twice as much memory as its keys, so those of large pages are not kept.
     stored = _layout(len(keys)).unpack(together) if len(keys) <= _AT_ONCE else [key[_STORED] for key in keys]
-    return [end >> _SPARE_BITS for end in ends], stored
+    return [one >> _SPARE_BITS for one in choosing], stored
 
 
 @lru_cache(_KNOWN_LAYOUTS)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import closing
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from httpkit.memory import Memory
 
 def keys(*numbers: int) -> list[bytes]:
     """Keys as records have them."""
-    return [number.to_bytes(16, "big") for number in numbers]
+    return [blake2b(number.to_bytes(16, "big"), digest_size=16).digest() for number in numbers]
 
 
 def open_memory(folder: Path, **settings: Any) -> Memory:

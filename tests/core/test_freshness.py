@@ -254,7 +254,7 @@ def test_a_compact_set_is_a_set(steps: list[tuple[str, int]], crowding: int) -> 
 
     def crowded(number: int) -> bytes:
         stored: bytes = (number % 256 ** (3 - crowding)).to_bytes(3, "big")
-        return stored.ljust(8, b"\x01").rjust(15, b"\x00") + bytes([number % 2])
+        return bytes([0, 0, 0, 0, 0, 0, 0, number % 2, 0]) + stored.ljust(7, b"\x01")
 
     compact, plain = KeySet(), set[bytes]()
     for step, number in steps:

@@ -316,11 +316,12 @@ CHILD = """
 import sys
 from pathlib import Path
 from httpkit.memory import Memory
+from tests.core.remembering import keys
 
 memory = Memory(Path(sys.argv[1]), source="child")
 number = int(sys.argv[2])
 while True:
-    memory.remember([(number * 8000 + place).to_bytes(16, "big") for place in range(number % 3 * 1000 + 1)])
+    memory.remember(keys(*range(number * 8000, number * 8000 + number % 3 * 1000 + 1)))
     print(number, flush=True)
     number += 1
 """

@@ -35,7 +35,8 @@ EXPECTED = {
         ),
     ),
 }
-MANY = keys(*range(9000))
+MANY = [number.to_bytes(16, "big") for number in range(9000)]
+"""The first of them are in these memories."""
 
 
 @pytest.fixture(params=[(version, name) for version in VERSIONS for name in EXPECTED], ids="-".join)

@@ -20,9 +20,10 @@ OTHER = """
 import sys
 from pathlib import Path
 from httpkit.memory import Memory
+from tests.core.remembering import keys
 
 memory = Memory(Path(sys.argv[1]), source="other")
-memory.remember([(1).to_bytes(16, "big")])
+memory.remember(keys(1))
 print("ready", flush=True)
 sys.stdin.readline()
 """
