@@ -15,7 +15,7 @@ _FIRST_FIELD = re.compile(rb'\{"[^"\\]+":"?')
 """The beginning of a record, to the value of its first field."""
 
 _GAP = re.compile(rb" *, *")
-_NEXT_FIELD = re.compile(rb' *\](?: *, *"[^"\\]+" *:|[\]} ]*\Z)')
+_NEXT_FIELD = re.compile(rb' *\][\]} ]*(?:, *"[^"\\]+" *:|\Z)')
 """What follows the last record, to the value of the next field or to the end of the page."""
 
 _MOST_FAILURES = 3

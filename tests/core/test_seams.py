@@ -1,0 +1,172 @@
+"""Pages that are cut where the page before tells, beside the same pages cut by one who has seen none before."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from httpkit.columns import SlicedRecords, UnreadRecords
+from httpkit.slicing import Slicer
+from httpkit.values import JsonValue
+
+
+def slicer(records_path: str = "items", id_path: str = "id") -> Slicer:
+    """One that has seen no page yet."""
+    return Slicer(
+        records_path=records_path,
+        id_path=id_path,
+        timestamp_path="time",
+        added=["source"],
+        in_answer=["next", "meta.total"],
+    )
+
+
+def seen_by(one: Slicer, body: bytes) -> Any:
+    """All that is told of a page; None when it has to be decoded."""
+    slices = one.cut(body)
+    if slices is None:
+        return None
+    records = slices.records
+    if isinstance(records, UnreadRecords):
+        read = one.read(records)
+        if read is None:
+            return None
+        records = read
+    cut = [bytes(record) for record in records.slices]
+    return slices.content, cut, list(records.identities), list(records.times), records.plain
+
+
+def is_guessed(one: Slicer, body: bytes) -> bool:
+    """Was a page cut in one look?"""
+    slices = one.cut(body)
+    return slices is not None and isinstance(slices.records, SlicedRecords)
+
+
+def records(*numbers: int, **more: JsonValue) -> list[JsonValue]:
+    """Records as an API writes them."""
+    return [{"id": f"e-{number}", "time": number, "text": "x" * (number % 7 * 10), **more} for number in numbers]
+
+
+def page(items: Sequence[JsonValue], **beside: JsonValue) -> bytes:
+    """A page as an API writes it."""
+    return json.dumps({"total": len(items), "items": items, **beside}, separators=(",", ":")).encode()
+
+
+STYLES = {
+    "compact": lambda items, token: page(items, next=token),
+    "with spaces": lambda items, token: json.dumps({"items": items, "next": token}).encode(),
+    "list last": lambda items, token: json.dumps({"next": token, "items": items}).encode(),
+    "line end": lambda items, token: page(items, next=token) + b"\r\n",
+    "letters": lambda items, token: json.dumps({"items": items, "next": token}, ensure_ascii=False).encode(),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_second_page_is_cut_in_one_look(style: str) -> None:
+    one = slicer()
+    pages = [STYLES[style](records(*range(start, start + 30), who="ä"), f"t{start}") for start in (0, 30, 60)]
+
+    assert not is_guessed(one, pages[0])
+    assert is_guessed(one, pages[1])
+    assert is_guessed(one, pages[2])
+    assert seen_by(one, pages[2]) == seen_by(slicer(), pages[2])
+
+
+@pytest.mark.parametrize("path", ["", "data.items"])
+def test_the_list_may_be_the_page_or_lie_deeper(path: str) -> None:
+    def body(*numbers: int) -> bytes:
+        items = records(*numbers)
+        return json.dumps({"data": {"items": items}, "next": numbers[0]} if path else items).encode()
+
+    one = slicer(path)
+    assert not is_guessed(one, body(1, 2))
+    assert is_guessed(one, body(3, 4, 5))
+    assert seen_by(one, body(3, 4, 5)) == seen_by(slicer(path), body(3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        page([{"time": 1, "parts": [{"a": 1}, {"id": "x"}], "id": "x"}, *records(3)], next="t"),
+        page([*records(1, parts=[{"a": 1}, {"id": "e-1"}]), {"time": 1, "id": "e-2"}], next="t"),
+        page(records(1, 2), other=records(3, 4), next="t"),
+        page(records(1, 2), items2=[], next={"items": records(3)}),
+        b'{"items":[{"id":"e-1"},{"id":"e-2"}],"items":[{"id":"e-3"},{"id":"e-4"}],"next":"t"}',
+        b'{"a":{"items":[{"id":"e-1"},{"id":"e-2"}]},"items":[{"id":"e-3"}],"next":"t"}',
+        page([*records(1, 2), 3, *records(4)], next="t"),
+        page([{}, *records(1, 2)], next="t"),
+        page(records(1, 2, source="theirs"), next="t"),
+        page([*records(1), *records(2, source="theirs")], next="t"),
+        page([], next=None),
+        page(records(1), next="t"),
+        page(records(1, text='"},{"id":"e-1"}],"next":'), next="t"),
+        page(records(1, 2), next="t")[:-20],
+        page(records(1, 2), next="t") + b"]",
+        page(records(1, 2), next="t").replace(b"xx", b"x\xff"),
+        page(records(1, 2), next="t").replace(b"e-2", b"e-\xff"),
+        page(records(1, 2), next="t").replace(b"},{", b"}\n,{"),
+        page(records(1, 2), next="t").replace(b"},{", b"} , {"),
+        page(records(1, 2), next="t").replace(b"},{", b"}{"),
+        page(records(1, 2), next="t").replace(b"},{", b"},,{"),
+    ],
+)
+def test_an_odd_page_among_others_is_seen_as_it_is(odd: bytes) -> None:
+    one = slicer()
+    assert is_guessed(one, page(records(1, 2), next="t")) == is_guessed(slicer(), odd)
+    for body in (page(records(5, 6), next="u"), odd, page(records(7, 8), next="v"), odd):
+        assert seen_by(one, body) == seen_by(slicer(), body)
+
+
+def test_records_that_become_shorter_are_not_taken_together() -> None:
+    one = slicer()
+    for length in (500, 100, 50, 49, 10, 0, 300):
+        body = page([{"id": number, "text": "x" * length} for number in range(20)], next="t")
+        assert seen_by(one, body) == seen_by(slicer(), body)
+    assert is_guessed(one, body)
+
+
+def test_where_guesses_are_wrong_again_and_again_there_are_no_more() -> None:
+    one, usual = slicer(), page(records(*range(20)), next="t")
+    odd = usual.replace(b'"text":""', b'"parts":[{"a":1},{"id":"e-1"}],"text":"................................"')
+    one.cut(usual)
+    assert is_guessed(one, usual)
+    for _ in range(3):
+        assert not is_guessed(one, odd)
+
+    assert not is_guessed(one, usual)
+    assert seen_by(one, usual) == seen_by(slicer(), usual)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["", "e-1", '"},{"id":"', "}]", "ä", "{"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "time", "items", "next", "a"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+RECORDS = st.lists(
+    st.fixed_dictionaries({"id": VALUES}, optional={"time": VALUES, "a": VALUES, "source": VALUES})
+    | st.dictionaries(st.sampled_from(["id", "time", "a"]), VALUES, max_size=3)
+    | st.just({"id": "e-1", "a": [{"b": 1}, {"id": "e-1"}]}),
+    max_size=4,
+)
+BODIES = st.builds(
+    lambda before, items, after, gap: json.dumps(
+        {**before, "items": items, **after}, ensure_ascii=False, separators=gap
+    ).encode(),
+    st.dictionaries(st.sampled_from(["a", "b", "meta"]), VALUES, max_size=2),
+    RECORDS,
+    st.dictionaries(st.sampled_from(["next", "c", "other"]), VALUES, max_size=2),
+    st.sampled_from([(",", ":"), (", ", ": ")]),
+)
+
+
+@given(st.lists(BODIES, min_size=1, max_size=6))
+def test_whatever_came_before_a_page_is_cut_as_by_one_who_has_seen_none(bodies: list[bytes]) -> None:
+    one = slicer()
+    for body in bodies:
+        assert seen_by(one, body) == seen_by(slicer(), body)
