@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from httpkit.columns import Slice, SlicedRecords, UnreadRecords
+from httpkit.columns import SlicedRecords, UnreadRecords
 from httpkit.paths import is_plain_name
 from httpkit.seams import Seams
 from httpkit.values import JsonValue
@@ -103,7 +103,7 @@ class Slicer:
         """Read in the records of a page what has to be known of each; None when the page has to be decoded."""
         try:
             # A second look at the same bytes costs a quarter of building all that is in them.
-            return self._read(records.body, records.slices, *self._looked_at(records.body))
+            return self._read(records.body, list(map(bytes, records.slices)), *self._looked_at(records.body))
         except _NOT_SO:
             return None
 
@@ -127,7 +127,7 @@ class Slicer:
         self._seams.was_wrong()
         return None
 
-    def _read(self, body: bytes, slices: Sequence[Slice], heads: Sequence[Any], plain: bool) -> SlicedRecords:
+    def _read(self, body: bytes, slices: Sequence[bytes], heads: Sequence[Any], plain: bool) -> SlicedRecords:
         """The records of a page from what was decoded of each.
 
         Args:
@@ -135,7 +135,7 @@ class Slicer:
         """
         identities, times = self._column(heads, self._id), self._column(heads, self._time)
         if plain and self._adds and NoneType in map(type, identities) and NoneType in map(type, times):
-            plain = all(b'"' in bytes(one) for one in slices)
+            plain = all(b'"' in one for one in slices)
         # Strings that are not decoded are not checked for being UTF-8 either, but here.
         _check_utf8(body)
         return SlicedRecords(slices, identities=identities, times=times, plain=plain)
