@@ -83,7 +83,7 @@ class RecordSelector:
     def read(self, request: Request, response: Response, selected: Selected) -> Selected:
         """What was selected, with records that are read as far as is needed.
 
-        That takes longer than selecting them, and where the next page is can be told before.
+        Where they were not read on the way, it takes longer than selecting them, and the next page is known before.
 
         Raises:
             UnexpectedShapeError: as `select`.

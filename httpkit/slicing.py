@@ -80,7 +80,7 @@ class Slicer:
         self._heads_of = msgspec.json.Decoder(self._heads.type).decode
         self._plain_heads_of = msgspec.json.Decoder(_page_part(self._way, [], plain_head).type).decode
         self._seams = Seams(self._way[-1] if self._way else "")
-        # No page can hold it but by guessing it.
+        # What no page holds, since nobody can know it.
         self._stand_in = b'"%s"' % secrets.token_hex().encode()
         # A field that is read cannot be refused as well.
         self._may_be_plain = read.keys().isdisjoint(added)
@@ -110,8 +110,9 @@ class Slicer:
     def _guessed(self, body: bytes) -> Slices | None:
         """The page in pieces, at places that are guessed and proved, so that one look at its bytes does.
 
-        The proof: each piece by itself is an object, and what is around them is a page with something in the place of
-        the records, and nothing else there.
+        The proof: each piece by itself is an object, and what is around them is a page with a text that no page has in
+        the place of the records, and nothing else there. So with the pieces in that place it is the page, and they are
+        its records. (Of a list that stands twice only the one that counts is looked at.)
         """
         guess = self._seams.guess(body)
         if guess is None:

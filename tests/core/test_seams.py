@@ -1,6 +1,7 @@
 """Pages that are cut where the page before tells, beside the same pages cut by one who has seen none before."""
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,9 +46,15 @@ def is_guessed(one: Slicer, body: bytes) -> bool:
     return slices is not None and isinstance(slices.records, SlicedRecords)
 
 
+LONG = "x" * 600
+"""Of shorter records the seams are not looked at."""
+
+
 def records(*numbers: int, **more: JsonValue) -> list[JsonValue]:
     """Records as an API writes them."""
-    return [{"id": f"e-{number}", "time": number, "text": "x" * (number % 7 * 10), **more} for number in numbers]
+    return [
+        {"id": f"e-{number}", "time": number, "text": LONG + "x" * (number % 7 * 10), **more} for number in numbers
+    ]
 
 
 def page(items: Sequence[JsonValue], **beside: JsonValue) -> bytes:
@@ -122,22 +129,40 @@ def test_an_odd_page_among_others_is_seen_as_it_is(odd: bytes) -> None:
 
 def test_records_that_become_shorter_are_not_taken_together() -> None:
     one = slicer()
-    for length in (500, 100, 50, 49, 10, 0, 300):
+    for length in (5000, 2000, 1000, 999, 520, 50, 0, 300):
         body = page([{"id": number, "text": "x" * length} for number in range(20)], next="t")
         assert seen_by(one, body) == seen_by(slicer(), body)
-    assert is_guessed(one, body)
 
 
-def test_where_guesses_are_wrong_again_and_again_there_are_no_more() -> None:
-    one, usual = slicer(), page(records(*range(20)), next="t")
-    odd = usual.replace(b'"text":""', b'"parts":[{"a":1},{"id":"e-1"}],"text":"................................"')
-    one.cut(usual)
-    assert is_guessed(one, usual)
-    for _ in range(3):
-        assert not is_guessed(one, odd)
+def test_short_records_are_not_guessed_since_they_are_found_as_fast_without() -> None:
+    one = slicer()
+    for start in (0, 20, 40):
+        assert not is_guessed(one, page([{"id": number} for number in range(start, start + 20)], next="t"))
 
-    assert not is_guessed(one, usual)
-    assert seen_by(one, usual) == seen_by(slicer(), usual)
+
+def test_the_oftener_guesses_are_wrong_the_rarer_they_become() -> None:
+    usual = page(records(*range(20)), next="t")
+    odd = page(records(*range(20), parts=[{"a": "x" * 600}, {"id": "e-1"}]), next="t")
+
+    def rest_after(number: int) -> int:
+        """How many pages are not guessed after so many on which every guess is wrong."""
+        one = slicer()
+        for body in [usual, *[odd] * number]:
+            one.cut(body)
+        return next(pages for pages in range(100) if is_guessed(one, usual))
+
+    assert rest_after(1) == 0
+    assert rest_after(5) < rest_after(20) < rest_after(150) < 70
+
+
+def test_the_longest_search_takes_no_longer_than_a_look_at_the_page() -> None:
+    """A page may be made to be searched slowly: backwards, each byte is compared with all of what is searched for."""
+    spaces = b" " * 400_000
+    one = slicer()
+    one.cut(page(records(1, 2)) + spaces)
+    start = time.monotonic()
+    one.cut(page(records(1, 2, text="}" * 400_000)) + spaces[:-1])
+    assert time.monotonic() - start < 2
 
 
 VALUES = st.recursive(
@@ -162,7 +187,11 @@ def pages_of(before: Any, after: Any, gap: tuple[str, str]) -> st.SearchStrategy
     """Pages of one API, which are alike but for their records."""
     return st.lists(
         RECORDS.map(
-            lambda items: json.dumps({**before, "items": items, **after}, ensure_ascii=False, separators=gap).encode()
+            lambda items: json.dumps(
+                {**before, "items": [{**item, "text": LONG} for item in items], **after},
+                ensure_ascii=False,
+                separators=gap,
+            ).encode()
         ),
         min_size=2,
         max_size=6,
