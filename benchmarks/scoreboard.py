@@ -131,7 +131,7 @@ def short(events: int) -> str:
 def table_of(comparison: Comparison) -> Table:
     """The medians."""
     busy = comparison.of_latency(False)
-    runs = max((len(row.empty) for row in comparison.rows), default=0)
+    runs = max((len(trials) for row in comparison.rows for trials in row.full.values()), default=0)
     title = "Connectors, one run each" if runs == 1 else f"Connectors, medians of {runs} runs"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("what", no_wrap=True)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from benchmarks.scoreboard import Comparison, Row, Scenario
 
+COMPARED = frozenset({"ours", "ours-plain", "seed"})
+"""Rows of which the processor time is compared."""
+
 _TWO_SIDED = 0.10
 
 
