@@ -112,10 +112,11 @@ class Seams:
         if self._rest:
             self._rest -= 1
             return
-        lengths = list(map(len, records))
-        if len(records) > 1 and sum(lengths) >= _WORTH_IT * len(records):
-            self._seam = self._found(body, records, sum(lengths))
-            self._shortest = min(self._shortest or lengths[0], min(lengths))
+        length = sum(map(len, records))
+        if len(records) > 1 and length >= _WORTH_IT * len(records):
+            self._seam = self._found(body, records, length)
+            shortest = min(map(len, records))
+            self._shortest = min(self._shortest or shortest, shortest)
 
     def _found(self, body: bytes, records: Sequence[Raw], length: int) -> _Seam | None:
         """The seam of a page whose records have so many bytes together; None when it has none that is of use.

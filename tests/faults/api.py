@@ -189,7 +189,7 @@ class Api:
     def _content(self, entry: Entry) -> dict[str, Any]:
         moment = datetime.fromtimestamp(self._begun + entry.moment, UTC)
         stream = {"stream": entry.stream} if entry.stream else {}
-        return {"id": entry.number, "time": moment.isoformat(), **stream, **entry.content}
+        return {"id": entry.number, "time": moment.isoformat(), **stream, **entry.content, **self._plan.beside}
 
 
 def failing_status(chance: Random) -> Reply:

@@ -1,7 +1,7 @@
 """What one seed decides: the API and what it shows, how it is read, what goes wrong, and when the process dies."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
@@ -98,6 +98,7 @@ class Plan:
     intake_faults: int
     intake_fault_rate: float
     crashes: Sequence[Crash]
+    beside: Mapping[str, Any]
 
     def __str__(self) -> str:
         crashes = ", ".join(
@@ -149,6 +150,8 @@ def plan_of(seed: int) -> Plan:
         intake_faults=chance.randint(0, 5),
         intake_fault_rate=chance.uniform(0.1, 0.6),
         crashes=tuple(_crash(chance) for _ in range(chance.choice((1, 1, 2, 2, 3, 4)))),
+        # Short records and long ones are found in different ways, and those that hold others alike in a third one.
+        beside=chance.choice(({}, {"long": "x" * 600}, {"parts": [{"a": 1}, {"id": 1}], "long": "x" * 600})),
     )
 
 
@@ -197,7 +200,7 @@ def _content(chance: Random) -> dict[str, Any]:
         "nested": {"list": [chance.choice(_NUMBERS), None, True, {}], chance.choice(_TEXTS): False},
     }
     if chance.random() < 0.02:
-        content["long"] = chance.choice(_TEXTS[:5]) * 500
+        content["longer"] = chance.choice(_TEXTS[:5]) * 500
     return content
 
 
