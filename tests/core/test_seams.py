@@ -14,11 +14,11 @@ from httpkit.slicing import Slicer
 from httpkit.values import JsonValue
 
 
-def slicer(records_path: str = "items", id_path: str = "id") -> Slicer:
+def slicer(records_path: str = "items") -> Slicer:
     """One that has seen no page yet."""
     return Slicer(
         records_path=records_path,
-        id_path=id_path,
+        id_path="id",
         timestamp_path="time",
         added=["source"],
         in_answer=["next", "meta.total"],
@@ -36,8 +36,7 @@ def seen_by(one: Slicer, body: bytes) -> Any:
         if read is None:
             return None
         records = read
-    cut = [bytes(record) for record in records.slices]
-    return slices.content, cut, list(records.identities), list(records.times), records.plain
+    return slices.content, list(records.slices), list(records.identities), list(records.times), records.plain
 
 
 def is_guessed(one: Slicer, body: bytes) -> bool:
@@ -122,7 +121,8 @@ def test_the_list_may_be_the_page_or_lie_deeper(path: str) -> None:
 )
 def test_an_odd_page_among_others_is_seen_as_it_is(odd: bytes) -> None:
     one = slicer()
-    assert is_guessed(one, page(records(1, 2), next="t")) == is_guessed(slicer(), odd)
+    assert not is_guessed(one, page(records(1, 2), next="t"))
+    assert is_guessed(one, page(records(3, 4), next="t"))
     for body in (page(records(5, 6), next="u"), odd, page(records(7, 8), next="v"), odd):
         assert seen_by(one, body) == seen_by(slicer(), body)
 
