@@ -6,37 +6,38 @@ the result. So a scheme needs no network and can be read from top to bottom, als
 
 import base64
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, urlsplit
+
+from msgspec import field
+from msgspec.structs import replace
 
 from httpkit.errors import SettingsError
 from httpkit.redaction import Redactor
 from httpkit.templates import render
-from httpkit.values import JsonValue, Request, Response
+from httpkit.values import Confidential, JsonValue, Request, Response
 
 Scheme = Literal["bearer", "header", "query", "basic", "digest", "oauth2", "login", "none"]
 
 Flow = Generator[Request, Response, None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AccountSettings:
+class AccountSettings(Confidential, frozen=True, kw_only=True):
     """Who we are to an API; the fields are those of the configuration, where each is explained."""
 
     auth: Scheme = "bearer"
-    api_key: str = field(default="", repr=False)
+    api_key: str = ""
     auth_name: str = ""
     auth_prefix: str = ""
     username: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
     token_url: str = ""
     oauth2_grant: Literal["client_credentials", "refresh_token", "password"] = "client_credentials"
     oauth2_client: Literal["form", "basic"] = "form"
-    token_params: Mapping[str, JsonValue] = field(default_factory=dict, repr=False)
+    token_params: Mapping[str, JsonValue] = field(default_factory=dict)
     token_params_in: Literal["form", "query"] = "form"  # noqa: S105
-    login_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    login_body: JsonValue = field(default=None, repr=False)
+    login_headers: Mapping[str, str] = field(default_factory=dict)
+    login_body: JsonValue = None
     login_format: Literal["json", "form"] = "json"
     login_capture: Mapping[str, str] = field(default_factory=lambda: {"token": "token"})
     login_inject: Mapping[str, str] = field(default_factory=lambda: {"Authorization": "Bearer {login.token}"})

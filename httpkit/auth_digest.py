@@ -5,8 +5,10 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from httpkit.auth import Flow, with_headers
 from httpkit.values import Request
@@ -21,8 +23,7 @@ _HASHES: Mapping[str, Callable[[bytes], "hashlib._Hash"]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Challenge:
+class Challenge(Struct, frozen=True, kw_only=True):
     """What a server asks for in WWW-Authenticate."""
 
     realm: str

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from httpkit.auth import AccountSettings, Flow, basic_proof, own_headers, with_headers
 from httpkit.clocks import Clocks
@@ -35,8 +37,7 @@ class TokenSource(Protocol):
         """Seconds that the token lives; None when the answer does not say."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Proof:
+class _Proof(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     renew_at: float
 

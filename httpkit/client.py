@@ -4,8 +4,10 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
 from urllib.parse import urldefrag, urljoin
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from httpkit.auth import Credentials, Flow
 from httpkit.client_settings import ClientSettings
@@ -23,8 +25,7 @@ from httpkit.values import Request, Response
 MAX_REDIRECTS = 10
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True, kw_only=True):
     """Credentials and the only origin that they are sent to."""
 
     credentials: Credentials

@@ -1,7 +1,8 @@
 """The limits and ways of the exchanges of one client."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from httpkit.destinations import DestinationPolicy
 from httpkit.throttle import RetryPolicy
@@ -23,8 +24,7 @@ def straight(request: Request, send: Exchange) -> Response:
     return send(request)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClientSettings:
+class ClientSettings(Struct, frozen=True, kw_only=True):
     """Limits and ways of every exchange of one client.
 
     Attributes:

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from msgspec import Struct
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Clocks:
+
+class Clocks(Struct, frozen=True, kw_only=True):
     """Two views of the time.
 
     Attributes:

@@ -1,9 +1,10 @@
 """Requests that ask whether anything has changed (RFC 9110 §13); an answer of 304 says that nothing has."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from hashlib import blake2b
+
+from msgspec.structs import replace
 
 from httpkit.times import http_date
 from httpkit.values import Position, Request, Response, Validators

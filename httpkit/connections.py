@@ -10,11 +10,11 @@ import ssl
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
+from msgspec.structs import replace
 from urllib3.util.ssltransport import SSLTransport
 
 from httpkit.destinations import DestinationPolicy, Origin

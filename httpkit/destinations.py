@@ -4,13 +4,13 @@ import re
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from urllib3.util import parse_url
 
 from httpkit.errors import SettingsError
@@ -60,8 +60,7 @@ _NAT64 = ip_network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ip_network("::/96")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """Scheme, host and port: the three that must all match before a credential is sent (RFC 6454)."""
 
     scheme: str
@@ -100,8 +99,7 @@ def _origin_of(url: str) -> Origin:
     return Origin(scheme=scheme, host=host.lower(), port=port or DEFAULT_PORTS[scheme])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DestinationPolicy:
+class DestinationPolicy(Struct, frozen=True, kw_only=True):
     """What a user lets a component reach.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
@@ -21,12 +20,11 @@ _AT_ONCE = 4
 _GONE = frozenset({404, 410})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DetailSettings:
+class DetailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The request per record; the fields are those of the configuration, and `detail_url` is absolute or empty."""
 
     detail_url: str = ""
-    detail_params: Mapping[str, JsonValue] = field(default_factory=dict)
+    detail_params: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     detail_mode: Literal["merge", "replace", "records"] = "merge"
 
 

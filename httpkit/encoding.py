@@ -2,11 +2,11 @@
 
 import json
 import re
-from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import urlencode
 
 import requests
+from msgspec.structs import replace
 
 from httpkit.errors import SettingsError
 from httpkit.redaction import without_query

@@ -1,7 +1,8 @@
 """What a preview sends: counted, limited and kept in order; whether it goes over the network is not known here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from httpkit.client_settings import Exchange
 from httpkit.errors import HttpkitError
@@ -14,8 +15,7 @@ PREPARE = "prepare"
 DETAIL = "detail"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True, kw_only=True):
     """One exchange.
 
     Attributes:

@@ -6,8 +6,9 @@ import io
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
+
+from msgspec.structs import replace
 
 from httpkit.documents import decode_json
 from httpkit.feeds import feed_records, is_feed

@@ -5,10 +5,11 @@ Protocol: `POST <intake>/batch` with `{"intake_key": "…", "jsons": ["<event>",
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import compress
 
 from isal import isal_zlib
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from httpkit.client import Begun, Client
 from httpkit.documents import decode_json, encode_texts
@@ -40,8 +41,7 @@ def too_large(text: str) -> bool:
     return len(text) * 4 > EVENT_BYTES and len(text.encode("utf-8", "surrogatepass")) > EVENT_BYTES
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Push:
+class Push(Struct, frozen=True, kw_only=True):
     """Events that travel in one request.
 
     Attributes:
@@ -76,8 +76,7 @@ class Push:
         return [mark for mark in self.marks if mark is not None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """An event that the intake will never take.
 
     Attributes:
@@ -91,8 +90,7 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True, kw_only=True):
     """Events whose fate is known.
 
     Attributes:
@@ -105,8 +103,7 @@ class Delivered:
     refusals: Sequence[Refusal] = field(default=())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Taken:
+class _Taken(Struct, frozen=True, kw_only=True):
     """What an intake has acknowledged of a push.
 
     Attributes:

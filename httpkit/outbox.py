@@ -22,7 +22,6 @@ of them: every commit writes the list again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
@@ -38,8 +37,7 @@ Packing = Callable[[Iterator[JsonValue]], int]
 """How many of the entries that wait, of which there is at least one, make up the next run."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewPage:
+class NewPage(msgspec.Struct, frozen=True, kw_only=True):
     """What a page brought.
 
     Attributes:

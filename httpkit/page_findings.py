@@ -1,6 +1,6 @@
 """What a preview says about finding the records in an answer, and about going from page to page."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from httpkit.errors import HttpkitError
 from httpkit.exchange_findings import said

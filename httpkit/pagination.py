@@ -4,9 +4,10 @@ How each style finds the next page is in `paging_styles`; the rules here hold fo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
+
+from msgspec import Struct
 
 from httpkit.documents import encode_json
 from httpkit.errors import SettingsError, UnexpectedShapeError
@@ -44,8 +45,7 @@ Ending = Literal[
 """The rule that ended the pages of a window; "" while none has."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Made:
+class _Made(Struct, frozen=True, kw_only=True):
     """A request, and the place that it was made for."""
 
     place: JsonValue

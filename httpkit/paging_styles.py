@@ -1,9 +1,11 @@
 """The styles of paging: where each finds the next page, and what it sends to get there."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urljoin
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from httpkit.destinations import origin_of
 from httpkit.errors import SettingsError, UnexpectedShapeError
@@ -24,8 +26,7 @@ Following = Callable[[Page, JsonValue], JsonValue]
 """Takes a page and its place; gives the place of the next page, None when the style sees none."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PagingSettings:
+class PagingSettings(Struct, frozen=True, kw_only=True):
     """How the API is paged; the fields are those of the configuration, where each is explained."""
 
     pagination: Style = "none"

@@ -1,8 +1,9 @@
 """Where a value goes in a request: a query parameter, a body field or a header; which values is not known here."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from httpkit.errors import SettingsError
 from httpkit.values import JsonValue, Request

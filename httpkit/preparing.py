@@ -1,9 +1,10 @@
 """One request before each window, whose answer gives values to the requests of the window."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct, field
 
 from httpkit.client import Client
 from httpkit.documents import decode_json
@@ -16,8 +17,7 @@ from httpkit.templates import Scope
 from httpkit.values import JsonValue, OpenWindow
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PrepareSettings:
+class PrepareSettings(Struct, frozen=True, kw_only=True):
     """The request before a window; the fields are those of the configuration, `prepare_url` absolute or empty."""
 
     prepare_url: str = ""

@@ -1,8 +1,9 @@
 """What a preview was told and what it saw, as values; nothing is sent or judged here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from httpkit.destinations import Origin
 from httpkit.errors import HttpkitError
@@ -20,8 +21,7 @@ Place = str
 RECORDS, IDENTITY, PAGING, EVENTS = "records", "identity", "paging", "events"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Access:
+class Access(Struct, frozen=True, kw_only=True):
     """What findings need to know of the account.
 
     Attributes:
@@ -36,8 +36,7 @@ class Access:
     requests_per_minute: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """How the component delivers.
 
     Attributes:
@@ -51,8 +50,7 @@ class Delivery:
     receiver: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PageRead:
+class PageRead(Struct, frozen=True, kw_only=True):
     """A page, the keys of its records, and how many of them were on an earlier page."""
 
     page: Page
@@ -61,8 +59,7 @@ class PageRead:
     repeated: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True, kw_only=True):
     """What stopped the preview.
 
     Attributes:
@@ -74,16 +71,14 @@ class Trouble:
     sent: Sent | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShownEvent:
+class ShownEvent(Struct, frozen=True, kw_only=True):
     """An event as it would be delivered; `problem` is "" when nothing is wrong with it."""
 
     text: str
     problem: str = ""
 
 
-@dataclass(kw_only=True, slots=True)
-class Facts:
+class Facts(Struct, kw_only=True):
     """What a preview saw.
 
     Attributes:

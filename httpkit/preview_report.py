@@ -1,8 +1,9 @@
 """What a preview tells a person or a program, as values; how they come about is not known here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from httpkit.suggestions import Suggestion
 from httpkit.values import JsonValue
@@ -10,8 +11,7 @@ from httpkit.values import JsonValue
 Verdict = Literal["pass", "warn", "fail"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """One thing that was looked at.
 
     Attributes:
@@ -28,8 +28,7 @@ class Finding:
     suggestions: Sequence[Suggestion] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RequestLine:
+class RequestLine(Struct, frozen=True, kw_only=True):
     """A request that was sent, and what came.
 
     Attributes:
@@ -46,8 +45,7 @@ class RequestLine:
     records: int | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """All that a preview tells.
 
     Attributes:

@@ -1,17 +1,18 @@
 """A proxy before all servers: where it is, who we are for it, and the tunnel that TLS needs (RFC 9110 §9.3.6)."""
 
 from base64 import b64encode
-from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
+
+from msgspec import field
 
 from httpkit.destinations import Origin, origin_of
 from httpkit.errors import SettingsError
 from httpkit.messages import Incoming, host_of, request_head
 from httpkit.sockets import PatientSocket, PatientTlsSocket
+from httpkit.values import Confidential
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Proxy:
+class Proxy(Confidential, frozen=True, kw_only=True):
     """A proxy for all requests.
 
     Attributes:
@@ -19,7 +20,7 @@ class Proxy:
     """
 
     origin: Origin
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def proxy_at(url: str) -> Proxy | None:

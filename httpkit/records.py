@@ -1,7 +1,8 @@
 """From an answer to its records."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from httpkit.columns import UnreadRecords
 from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError, WrongFormatError
@@ -14,8 +15,7 @@ from httpkit.throttle import asks_for_later, told_wait
 from httpkit.values import JsonValue, Request, Response, SlicedRecord, value_of
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RecordSettings:
+class RecordSettings(Struct, frozen=True, kw_only=True):
     """Where the records are; the fields are those of the configuration, where each is explained.
 
     Attributes:
@@ -28,8 +28,7 @@ class RecordSettings:
     feeds: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Selected:
+class Selected(Struct, frozen=True, kw_only=True):
     """A decoded answer and the records found in it.
 
     Attributes:

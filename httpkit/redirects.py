@@ -1,7 +1,8 @@
 """The request that follows a redirect, and what of it may go to another origin."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from httpkit.destinations import origin_of
 from httpkit.errors import UnexpectedShapeError

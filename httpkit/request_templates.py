@@ -1,9 +1,10 @@
 """From the configured templates to the requests of a source: the first of a window, and those that follow it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct, field
 
 from httpkit.places import check_place, with_parameter
 from httpkit.templates import Scope, placeholders, render, render_text
@@ -11,8 +12,7 @@ from httpkit.times import Moment
 from httpkit.values import BodyFormat, JsonValue, OpenWindow, Parameters, Request
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RequestSettings:
+class RequestSettings(Struct, frozen=True, kw_only=True):
     """What is asked; the fields are those of the configuration, where each is explained, and `url` is absolute."""
 
     url: str

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from httpkit.errors import UnexpectedShapeError
 from httpkit.paths import Path, compile_path
@@ -13,8 +14,7 @@ from httpkit.values import JsonValue
 _NAME = re.compile(r'"([^"]+)"|([^."]+)')
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShapingSettings:
+class ShapingSettings(Struct, frozen=True, kw_only=True):
     """How records become events; the fields are those of the configuration, where each is explained."""
 
     drop: Sequence[str] = ()

@@ -1,10 +1,12 @@
 """Which records of a page are new and wanted, and whether they still look as they did; nothing here is sent."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import compress
 from threading import Event
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from httpkit.columns import Records, SlicedRecords
 from httpkit.errors import SettingsError, UnexpectedShapeError
@@ -17,8 +19,7 @@ from httpkit.values import JsonValue, OpenWindow, Position, SlicedRecord, value_
 Item = JsonValue | SlicedRecord
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SiftSettings:
+class SiftSettings(Struct, frozen=True, kw_only=True):
     """How records are told apart; the fields are those of the configuration, where each is explained."""
 
     id_path: str = "id"
@@ -28,8 +29,7 @@ class SiftSettings:
     only_in_window: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
+class Look(Struct, frozen=True, kw_only=True):
     """The records of a page with what tells them apart, in the order of the page.
 
     Attributes:
@@ -46,8 +46,7 @@ class Look:
     moments: Sequence[datetime | None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sifted:
+class Sifted(Struct, frozen=True, kw_only=True):
     """What is left of a page.
 
     Attributes:

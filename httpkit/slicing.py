@@ -9,7 +9,6 @@ import secrets
 from codecs import utf_8_decode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from operator import attrgetter
 from types import NoneType
 from typing import Annotated, Any
@@ -33,8 +32,7 @@ _NOT_SO = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 """A page is not as expected."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Slices:
+class Slices(msgspec.Struct, frozen=True, kw_only=True):
     """A page in pieces.
 
     Attributes:
@@ -205,8 +203,7 @@ def _names(path: str) -> list[str]:
     return path.split(".") if path else []
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _PagePart:
+class _PagePart(msgspec.Struct, frozen=True, kw_only=True):
     """How one level of a page is decoded.
 
     Attributes:

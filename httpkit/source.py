@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
+from msgspec.structs import replace
 
 from httpkit.answers import answer_of
 from httpkit.client import Begun, Client

@@ -1,6 +1,7 @@
 """What a source reads and how, and what follows from it for the parts of a source."""
 
-from dataclasses import dataclass, field, replace
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from httpkit.conditional import Conditions
 from httpkit.details import DetailSettings
@@ -17,8 +18,7 @@ from httpkit.templates import Scope
 from httpkit.windows import WindowSettings
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SourceSettings:
+class SourceSettings(Struct, frozen=True, kw_only=True):
     """What is read, and how; the fields outside the groups are those of the configuration.
 
     Attributes:

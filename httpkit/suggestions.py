@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import SequenceMatcher
+
+from msgspec import Struct
 
 from httpkit.documents import encode_json
 from httpkit.links import link_targets
@@ -50,8 +51,7 @@ _TIME_FORMATS = (
 _NEXT_NAMES = re.compile(r"next|cursor|continuation|after|page_?token|skip_?token|scroll", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Suggestion:
+class Suggestion(Struct, frozen=True, kw_only=True):
     """A value for a setting, and why."""
 
     setting: str
@@ -59,8 +59,7 @@ class Suggestion:
     why: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NextPage:
+class NextPage(Struct, frozen=True, kw_only=True):
     """A way to the next page: the style of paging, the path of what names it, and why."""
 
     style: str

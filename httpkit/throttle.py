@@ -7,8 +7,9 @@ import math
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from httpkit.times import http_date
 from httpkit.values import Request, Response
@@ -30,8 +31,7 @@ _LONGEST_BACK_OFF = 60.0
 _LONGEST_TOLD = 86_400.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True, kw_only=True):
     """How often a request is repeated by itself.
 
     Attributes:
@@ -96,8 +96,7 @@ def told_wait(response: Response) -> float | None:
     return None if told is None else min(told, _LONGEST_TOLD)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RateLimit:
+class RateLimit(Struct, frozen=True, kw_only=True):
     """What an answer says about the requests that are left.
 
     Attributes:

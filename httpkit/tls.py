@@ -1,17 +1,16 @@
 """TLS: whom we trust, and how we prove who we are."""
 
 import ssl
-from dataclasses import dataclass, field
 
 import certifi
 
 from httpkit.errors import SettingsError
 from httpkit.files import unnamed_file
 from httpkit.sockets import PatientTlsSocket
+from httpkit.values import Confidential
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TlsSettings:
+class TlsSettings(Confidential, frozen=True, kw_only=True):
     """How a server proves who it is, and how we do.
 
     Attributes:
@@ -22,7 +21,7 @@ class TlsSettings:
     verify_tls: bool = True
     ca_certificate: str = ""
     client_certificate: str = ""
-    client_key: str = field(default="", repr=False)
+    client_key: str = ""
 
 
 def tls_context(tls: TlsSettings, longest_seconds: float) -> ssl.SSLContext:

@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
+from msgspec import Struct
 
 from httpkit.stopping import Outcome, Stopped
 
@@ -174,8 +174,7 @@ class _Turn(greenlet):  # type: ignore[misc]  # it has no types
     """What runs a call."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Wait:
+class _Wait(Struct, frozen=True):
     """What is waited for: a file, or only a moment."""
 
     until: float

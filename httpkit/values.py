@@ -1,7 +1,6 @@
 """The values that travel between the steps of a poll; they hold facts and do nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -20,8 +19,17 @@ Parameters = Mapping[str, JsonValue]
 BodyFormat = Literal["json", "form", "raw"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
+class Confidential(msgspec.Struct, frozen=True):
+    """A value that holds secrets: its text, which may end in a log or under a traceback, tells its type alone."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request, before credentials are added.
 
     Attributes:
@@ -35,8 +43,8 @@ class Request:
 
     method: str
     url: str
-    params: Parameters = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    params: Parameters = msgspec.field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: JsonValue = None
     body_format: BodyFormat = "json"
     authenticate: bool = False
@@ -44,8 +52,7 @@ class Request:
     safe: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True, kw_only=True):
     """A complete answer: its body was read to the end and its length checked.
 
     Attributes:
@@ -108,8 +115,7 @@ def value_of(record: JsonValue | SlicedRecord) -> JsonValue:
     return record.value if isinstance(record, SlicedRecord) else record
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One answer of a paged API.
 
     Attributes:
@@ -160,8 +166,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         return content.text if isinstance(content, SlicedRecord) else encode_json(content).decode()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OpenWindow:
+class OpenWindow(msgspec.Struct, frozen=True, kw_only=True):
     """A span of time that is being read; its bounds stay fixed until its last page was delivered.
 
     Attributes:
@@ -185,8 +190,7 @@ class OpenWindow:
     retried: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """A span of time that could not be read; newer data is read all the same, and the gap is tried again.
 
     Attributes:
@@ -206,8 +210,7 @@ class Gap:
     received: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Validators:
+class Validators(msgspec.Struct, frozen=True, kw_only=True):
     """What a server said of an answer, so that it can be asked whether there is another one by now.
 
     Attributes:
@@ -221,8 +224,7 @@ class Validators:
     settings: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True, kw_only=True):
     """How far a source was read.
 
     Attributes:
@@ -250,8 +252,7 @@ class Position:
     validators: Validators | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The new records of one page: delivered together, and remembered only after that.
 
     Attributes:

@@ -9,8 +9,10 @@ down as a gap, newer data goes on, and the gap is tried again later.
 """
 
 import re
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from httpkit.errors import HttpkitError, SettingsError, UnavailableError
 from httpkit.times import moment_of
@@ -26,8 +28,7 @@ _AGE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>second|minute|hour|day|
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WindowSettings:
+class WindowSettings(Struct, frozen=True, kw_only=True):
     """The spans of time that are asked for; the fields are those of the configuration, where each is explained."""
 
     start_from: str = "1 day"

@@ -1,7 +1,6 @@
 """From the form of the account to the clients that use it; what is read with them is not known here."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from threading import Event
 
 from sekoia_automation.configuration.exception import MissingConfigurationError
@@ -94,7 +93,7 @@ def account_client(
 
 def account_settings(account: TesthttpModuleConfiguration) -> AccountSettings:
     """Who we are to the API; the names of the fields are the same on both sides."""
-    return AccountSettings(**{field.name: getattr(account, field.name) for field in fields(AccountSettings)})
+    return AccountSettings(**{name: getattr(account, name) for name in AccountSettings.__struct_fields__})
 
 
 def client_settings(

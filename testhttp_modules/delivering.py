@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from httpkit.client import Begun
 from httpkit.columns import Records
@@ -27,8 +28,7 @@ _SURELY_FITS = EVENT_BYTES // 4
 """Characters; each takes at most four bytes."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Packed:
+class Packed(Struct, frozen=True, kw_only=True):
     """A batch on its way.
 
     Attributes:
@@ -41,8 +41,7 @@ class Packed:
     unfit: Sequence[Refusal]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Measures:
+class Measures(Struct, frozen=True, kw_only=True):
     """Where the numbers of the SDK go.
 
     Attributes:

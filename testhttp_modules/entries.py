@@ -1,10 +1,10 @@
 """From the records of a source to the entries that a playbook receives; how they reach it is not known here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from httpkit.documents import encode_json
@@ -25,8 +25,7 @@ _LEVELS_AROUND = 3
 _LARGEST = 2**63
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Misfit:
+class Misfit(Struct, frozen=True, kw_only=True):
     """A record that cannot be an entry, or of which a part cannot.
 
     Attributes:
@@ -39,8 +38,7 @@ class Misfit:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """What some records give."""
 
     entries: Sequence[JsonValue]

@@ -1,8 +1,9 @@
 """Delivery beside reading: while one batch is on its way the next page is read, and never are two on their way."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from httpkit.errors import HttpkitError
 from httpkit.values import Batch
@@ -12,8 +13,7 @@ from testhttp_modules.reading import Reading
 Prepared = TypeVar("Prepared")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Departure:
+class Departure(Struct, frozen=True, kw_only=True):
     """A batch on its way.
 
     Attributes:
@@ -25,8 +25,7 @@ class Departure:
     end: Callable[[], int]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery(Generic[Prepared]):
+class Delivery(Struct, Generic[Prepared], frozen=True, kw_only=True):
     """What happens to the batches of all streams.
 
     Attributes:
@@ -38,8 +37,7 @@ class Delivery(Generic[Prepared]):
     begin: Callable[[Reading, Batch, Prepared], Departure]
 
 
-@dataclass(kw_only=True, slots=True)
-class Tally:
+class Tally(Struct, kw_only=True):
     """What one poll of all streams did."""
 
     delivered: int = 0

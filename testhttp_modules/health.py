@@ -1,8 +1,9 @@
 """How a component is: well, or in trouble with its reason, told once when it begins and once when it ends."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 State = Literal["ok", "degraded", "failing"]
 
@@ -14,8 +15,7 @@ class Log(Protocol):
         """Send a line to the log of the component."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Trouble:
+class _Trouble(Struct, frozen=True, kw_only=True):
     """What is wrong, why, since when, and whether somebody else logs it."""
 
     state: State

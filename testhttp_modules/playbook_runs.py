@@ -7,9 +7,9 @@ told in `httpkit.outbox`.
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from msgspec import Struct
 from sekoia_automation.exceptions import SendEventError
 
 from httpkit.documents import encode_json
@@ -42,8 +42,7 @@ _EARLY_SHARE = 0.9
 """A poll that comes after this share of the interval is the regular next one; timers are not exact."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
+class Run(Struct, frozen=True, kw_only=True):
     """A playbook run to be started.
 
     Attributes:
@@ -63,8 +62,7 @@ Start = Callable[[Run], None]
 """Starts a playbook run with one try; raises SendEventError when the platform has not accepted it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunSettings:
+class RunSettings(Struct, frozen=True, kw_only=True):
     """How much is started; the fields are those of the configuration, where each is explained."""
 
     max_entries_per_run: int

@@ -11,12 +11,12 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from threading import Event
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 
 from httpkit.account import credentials_of

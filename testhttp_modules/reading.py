@@ -1,9 +1,10 @@
 """The streams of a component: each with its own source and memory; how they are polled is in `rounds`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+
+from msgspec import Struct
 
 from httpkit.client import Client
 from httpkit.documents import encode_json
@@ -16,8 +17,7 @@ from testhttp_modules.polling import Component
 from testhttp_modules.translation import memory_folder, memory_of, source_settings, stream_names
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """One stream at work.
 
     Attributes:

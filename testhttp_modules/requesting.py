@@ -1,8 +1,8 @@
 """From the arguments of the action to the request and the client that sends it."""
 
-from dataclasses import replace
 from threading import Event
 
+from msgspec.structs import replace
 from sekoia_automation.module import Module
 
 from httpkit.account import credentials_of

@@ -4,9 +4,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Event
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from httpkit.clocks import SYSTEM_CLOCKS
 from httpkit.errors import HttpkitError, RefusedError, SettingsError, UnavailableError, UnexpectedShapeError
@@ -27,8 +29,7 @@ TURN_SECONDS = 30.0
 _DISK_PAUSE = 5.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Host:
+class Host(Struct, frozen=True, kw_only=True):
     """The component that polls: where its lines and its signs of life go, and what ends it."""
 
     component: Component
@@ -173,8 +174,7 @@ def _polled(reading: Reading, flight: Flight[Prepared], host: Host) -> Generator
         _report_changes(reading, before, host)
 
 
-@dataclass(kw_only=True, slots=True)
-class _Lateness:
+class _Lateness(Struct, kw_only=True):
     """The late records of one poll of a stream."""
 
     records: int = 0

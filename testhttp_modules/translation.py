@@ -1,11 +1,11 @@
 """Between two vocabularies: configuration models to httpkit's values, errors to the sentence a user reads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -128,9 +128,9 @@ def _joined(account: TesthttpModuleConfiguration, url: str) -> str:
     return absolute_url(account, url) if url else ""
 
 
-def _same(values: type, model: BaseModel) -> dict[str, Any]:
+def _same(values: type[Struct], model: BaseModel) -> dict[str, Any]:
     """The fields that both have, by name."""
-    return {field.name: getattr(model, field.name) for field in fields(values) if hasattr(model, field.name)}
+    return {name: getattr(model, name) for name in values.__struct_fields__ if hasattr(model, name)}
 
 
 def _listed(value: str | list[str]) -> list[str]:

@@ -1,8 +1,9 @@
 """One poll of the trigger: what is new goes into the outboxes, and from there into playbook runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
 from httpkit.errors import HttpkitError
@@ -16,8 +17,7 @@ from testhttp_modules.reading import Reading
 from testhttp_modules.rounds import Host, poll_all
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Prepared:
+class _Prepared(Struct, frozen=True, kw_only=True):
     """What a page brought, and the keys of its records."""
 
     found: Found

@@ -1,6 +1,5 @@
 """Polls as tests run them: every record is delivered at once and remembered."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,7 +26,7 @@ def source_of(client: Client, request: RequestSettings, *, records_path: str = "
     """A source; the fields are those of the configuration, whatever group they are in."""
     groups: dict[str, Any] = {"paging": PagingSettings, "windows": WindowSettings, "shaping": ShapingSettings}
     own = {
-        name: group(**{one.name: fields.pop(one.name) for one in dataclasses.fields(group) if one.name in fields})
+        name: group(**{one: fields.pop(one) for one in group.__struct_fields__ if one in fields})
         for name, group in groups.items()
     }
     records = RecordSettings(

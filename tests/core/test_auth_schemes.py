@@ -1,11 +1,11 @@
 """Schemes whose proof is fixed or comes from a login: how it is presented, and to whom alone."""
 
 import base64
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+from msgspec.structs import replace
 
 from httpkit.auth import AccountSettings
 from httpkit.client import Client, Proof

@@ -1,12 +1,12 @@
 """Whether anything has changed is asked of servers that can tell, and the answer is never relied on too far."""
 
-import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from httpkit.client import Client
 from httpkit.errors import UnexpectedShapeError
@@ -136,7 +136,7 @@ def test_where_one_answer_is_not_all_there_is_nothing_is_conditional(
 ) -> None:
     source, position = source_of(client, get(api.url), **fields), Position()
     for _ in range(2):
-        position = dataclasses.replace(poll(source, SeenKeys(), position)[-1].position, window=None)
+        position = replace(poll(source, SeenKeys(), position)[-1].position, window=None)
 
     assert conditions(api) == [(None, None)] * 2
 

@@ -3,9 +3,9 @@
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from httpkit.auth import AccountSettings
 from httpkit.auth_digest import Challenge, DigestCredentials, strongest_challenge

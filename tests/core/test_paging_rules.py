@@ -1,10 +1,10 @@
 """Paging tells which of its rules ended the pages."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from httpkit.pagination import Paging
 from httpkit.paging_styles import PagingSettings

@@ -1,14 +1,20 @@
 """No form of a secret survives in a text that a person may read."""
 
 import base64
+import io
 import json
 from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from httpkit.auth import AccountSettings
+from httpkit.proxies import proxy_at
 from httpkit.redaction import MASK, Redactor, is_secret_name, shown_headers, without_query
+from httpkit.tls import TlsSettings
+from httpkit.values import Confidential
 
 # The mask itself is no secret, and half of a character has no form on a wire.
 _characters = st.characters(exclude_categories=["Cs"], exclude_characters="*")
@@ -110,3 +116,20 @@ def test_names_of_secrets_are_known(name: str, secret: bool) -> None:
 )
 def test_a_url_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
     assert without_query(url) == shown
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        AccountSettings(api_key="s3cret", headers={"X-Key": "s3cret"}, login_body={"password": "s3cret"}),
+        TlsSettings(client_key="s3cret"),
+        proxy_at("http://user:s3cret@proxy.example:3128"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_holds_secrets_shows_none_of_them_in_a_traceback(value: Confidential) -> None:
+    console = Console(file=io.StringIO(), record=True)
+    console.print(value)
+    proof = base64.b64encode(b"user:s3cret").decode()
+    assert not any(secret in text for text in (repr(value), console.export_text()) for secret in ("s3cret", proof))
+    assert type(value).__name__ in repr(value)

@@ -1,9 +1,10 @@
 """A connector as tests run it without the SDK: a real API, a real memory and a real intake."""
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from httpkit.client import Client
 from httpkit.clocks import SYSTEM_CLOCKS, Clocks
