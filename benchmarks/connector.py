@@ -26,7 +26,7 @@ from benchmarks.trials import Counterpart, counterpart, trial
 EMPTY = Scenario(latency=0.05, events=0)
 """Its latency lets a connector wait for its first answer while its processor time is read."""
 
-LEAST_STARTS = 5
+LEAST_STARTS = 9
 """Of the rows whose processor time is compared: a start takes as much of it as some ten thousand events."""
 
 PICTURE = ROOT / "docs" / "performance.png"

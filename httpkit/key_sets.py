@@ -9,8 +9,8 @@ from struct import Struct
 
 _BUCKETS = 1 << 14
 _SPARE_BITS = 2
-_CHOOSES, _STORED = slice(6, 8), slice(9, 16)
-_STORED_BYTES = 7
+_CHOOSES, _STORED = slice(6, 8), slice(10, 16)
+_STORED_BYTES = 6
 _AT_ONCE = 4096
 _KNOWN_LAYOUTS = 16
 _SEVERAL = 2
@@ -22,8 +22,8 @@ KEY_BYTES = 16
 class KeySet:
     """A set of digests.
 
-    Of each key 14 bits choose a bucket, and its last 56 bits lie in it, one key after the other. Two of a million keys
-    fall together once in 10^9 sets, and Python's own sets would need ten times the memory.
+    Of each key 14 bits choose a bucket, and its last 48 bits lie in it, one key after the other. Two of a million keys
+    fall together once in 10^7 sets, and Python's own sets would need ten times the memory.
 
     Args:
         keys: digests of 16 bytes.
