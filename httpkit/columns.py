@@ -19,7 +19,7 @@ class UnreadRecords(Sequence[JsonValue]):
 
     __slots__ = ("body", "slices")
 
-    def __init__(self, body: bytes, slices: Sequence[msgspec.Raw]) -> None:
+    def __init__(self, body: bytes, slices: Sequence[msgspec.Raw | bytes]) -> None:
         self.body, self.slices = body, slices
 
     def __len__(self) -> int:

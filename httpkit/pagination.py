@@ -95,10 +95,12 @@ class Paging:
         if settings.pagination == "cursor" and self._parameter:  # fails now rather than on the second page
             with_parameter(request_at(placeholders_of(settings, None), True), self._parameter, "")
         self._made: _Made | None = None
-        self._met = {_fingerprint(self.request())}
+        self._met: set[bytes | None] = {_fingerprint(self.request())}
         self._empty_pages = 0
         self.received = window.received
         self.ended_by: Ending = ""
+        self._before = (self.place, self.received, self._empty_pages)
+        self._met_last: bytes | None = None
 
     def restart(self) -> None:
         """Begin with the first page, because the place that was remembered is not known to the server any more."""
@@ -135,10 +137,17 @@ class Paging:
         Raises:
             UnexpectedShapeError: the place of the next page holds something that cannot be one.
         """
+        self._before, self._met_last = (self.place, self.received, self._empty_pages), None
         self.received += len(page.records)
         self._empty_pages = 0 if page.records else self._empty_pages + 1
         self.ended_by = self._ending(page)
         return not self.ended_by
+
+    def take_back(self) -> None:
+        """Undo the last `advance`, also one that failed, because its page was not what it seemed to be."""
+        self._met.discard(self._met_last)
+        self.place, self.received, self._empty_pages = self._before
+        self.ended_by, self._met_last = "", None
 
     def _ending(self, page: Page) -> Ending:
         if self._says_no_more(page):
@@ -153,6 +162,7 @@ class Paging:
         if fingerprint in self._met:
             return "the next request was already sent"
         self._met.add(fingerprint)
+        self._met_last = fingerprint
         return ""
 
     def _says_no_more(self, page: Page) -> bool:

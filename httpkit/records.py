@@ -9,7 +9,7 @@ from httpkit.errors import HttpkitError, RefusedError, UnavailableError, Unexpec
 from httpkit.formats import Format, decode, kind_of
 from httpkit.paths import compile_answer_path, is_plain_name
 from httpkit.redaction import named
-from httpkit.slicing import Slicer
+from httpkit.slicing import Slicer, Slices
 from httpkit.text import excerpt
 from httpkit.throttle import asks_for_later, told_wait
 from httpkit.values import JsonValue, Request, Response, SlicedRecord, value_of
@@ -33,11 +33,13 @@ class Selected(Struct, frozen=True, kw_only=True):
 
     Attributes:
         path_numbers: for each record, by which of the record paths it was found.
+        guessed: may it turn out to be something else when it is read?
     """
 
     content: JsonValue
     records: Sequence[JsonValue | SlicedRecord]
     path_numbers: Sequence[int]
+    guessed: bool = False
 
 
 class RecordSelector:
@@ -82,16 +84,19 @@ class RecordSelector:
     def read(self, request: Request, response: Response, selected: Selected) -> Selected:
         """What was selected, with records that are read as far as is needed.
 
-        Where they were not read on the way, it takes longer than selecting them, and the next page is known before.
+        That takes longer than selecting them, and the next page is known before. The content is another one only if
+        what was selected was a guess, and a wrong one, or has to be decoded after all.
 
         Raises:
             UnexpectedShapeError: as `select`.
         """
         if not (self._slicer and isinstance(selected.records, UnreadRecords)):
             return selected
-        if (records := self._slicer.read(selected.records)) is not None:
-            return Selected(content=selected.content, records=records, path_numbers=selected.path_numbers)
-        return self._checked(request, response, self._decoded_records(request, response))
+        slices = self._slicer.read(
+            Slices(content=selected.content, records=selected.records, guessed=selected.guessed)
+        )
+        read = _of_slices(slices) if slices else self._decoded_records(request, response)
+        return read if read.content is selected.content else self._checked(request, response, read)
 
     def _checked(self, request: Request, response: Response, selected: Selected) -> Selected:
         """What was selected, if what is required is there."""
@@ -106,9 +111,9 @@ class RecordSelector:
         if not self._slicer or kind_of(response) not in {"auto", "json"}:
             return None
         slices = self._slicer.cut(response.body)
-        if slices is None:
-            return None
-        return Selected(content=slices.content, records=slices.records, path_numbers=[0] * len(slices.records))
+        if slices and slices.guessed and self._required_path and not self._has_required(response, _of_slices(slices)):
+            slices = self._slicer.cut(response.body, guess=False)
+        return _of_slices(slices) if slices else None
 
     def _decoded_records(self, request: Request, response: Response) -> Selected:
         content = self._decoded(request, response)
@@ -155,6 +160,11 @@ class RecordSelector:
                 shown = excerpt(response, self._clean)
                 problem = f"the answer is not valid {expected} ({error}){shown}; check the url"
             raise WrongFormatError(f"{named(request)}: {problem}") from None
+
+
+def _of_slices(slices: Slices) -> Selected:
+    records = slices.records
+    return Selected(content=slices.content, records=records, path_numbers=[0] * len(records), guessed=slices.guessed)
 
 
 def _as_records(request: Request, path: str, found: JsonValue) -> Sequence[JsonValue]:

@@ -38,10 +38,12 @@ class Slices(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         content: what the paths of an answer find, with an empty list in the place of the records.
         records: in the order of the page; `Slicer.read` reads those that are not read yet.
+        guessed: is it perhaps another page? Reading its records proves that it is not.
     """
 
     content: JsonValue
     records: UnreadRecords | SlicedRecords
+    guessed: bool = False
 
 
 class Slicer:
@@ -83,13 +85,38 @@ class Slicer:
         # A field that is read cannot be refused as well.
         self._may_be_plain = read.keys().isdisjoint(added)
 
-    def cut(self, body: bytes) -> Slices | None:
-        """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line."""
+    def cut(self, body: bytes, *, guess: bool = True) -> Slices | None:
+        """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line.
+
+        Args:
+            guess: may the pieces be guessed? They take a third of the time then.
+        """
         body = body.rstrip(b"\r\n")
         if b"\n" in body or b"\r" in body:
             return None
-        if slices := self._guessed(body):
+        return (self._guessed(body) if guess else None) or self._cut(body)
+
+    def read(self, slices: Slices) -> Slices | None:
+        """Read in the records of a page what has to be known of each; None when the page has to be decoded.
+
+        The content is the same, unless the page was guessed, and is another one.
+        """
+        unread = slices.records
+        if isinstance(unread, SlicedRecords):
             return slices
+        if slices.guessed:
+            if proved := self._proved(slices.content, unread):
+                return proved
+            exact = self._cut(unread.body)
+            return self.read(exact) if exact else None
+        try:
+            # A second look at the same bytes costs a quarter of building all that is in them.
+            looked_at = self._looked_at(unread.body)
+            return Slices(content=slices.content, records=self._read(unread.body, _bytes(unread), *looked_at))
+        except _NOT_SO:
+            return None
+
+    def _cut(self, body: bytes) -> Slices | None:
         try:
             records, content = self._page.taken(self._page_of(body))
         except _NOT_SO:
@@ -97,34 +124,36 @@ class Slicer:
         self._seams.learn(body, records)
         return Slices(content=content, records=UnreadRecords(body, records))
 
-    def read(self, records: UnreadRecords) -> SlicedRecords | None:
-        """Read in the records of a page what has to be known of each; None when the page has to be decoded."""
-        try:
-            # A second look at the same bytes costs a quarter of building all that is in them.
-            return self._read(records.body, list(map(bytes, records.slices)), *self._looked_at(records.body))
-        except _NOT_SO:
-            return None
-
     def _guessed(self, body: bytes) -> Slices | None:
-        """The page in pieces, at places that are guessed and proved, so that one look at its bytes does.
+        """The page in pieces, at places that are guessed, so that one look at its bytes does.
 
-        The proof: each piece by itself is an object, and what is around them is a page with a text that no page has in
-        the place of the records, and nothing else there. So with the pieces in that place it is the page, and they are
-        its records. (Of a list that stands twice only the one that counts is looked at.)
+        What is around them is a page with a text that no page has in the place of the records, and nothing else there.
+        So if each piece by itself is an object, the page is this one with the pieces in that place, and they are its
+        records. (Of a list that stands twice only the one that counts is looked at.)
         """
         guess = self._seams.guess(body)
         if guess is None:
             return None
         try:
             stands_in, content = self._page.taken(self._page_of(guess.before + self._stand_in + guess.after))
-            if list(map(bytes, stands_in)) == [self._stand_in]:
-                records = self._read(body, guess.records, *self._looked_at_each(guess.records))
-                self._seams.was_right()
-                return Slices(content=content, records=records)
+            self._looked_at_each([guess.records[0], guess.records[-1]])
         except _NOT_SO:
-            pass
-        self._seams.was_wrong()
-        return None
+            stands_in, content = [], None
+        if list(map(bytes, stands_in)) != [self._stand_in]:
+            self._seams.was_wrong()
+            return None
+        return Slices(content=content, records=UnreadRecords(body, guess.records), guessed=True)
+
+    def _proved(self, content: JsonValue, guessed: UnreadRecords) -> Slices | None:
+        """A guessed page, if each of its pieces is an object."""
+        pieces = _bytes(guessed)
+        try:
+            records = self._read(guessed.body, pieces, *self._looked_at_each(pieces))
+        except _NOT_SO:
+            self._seams.was_wrong()
+            return None
+        self._seams.was_right()
+        return Slices(content=content, records=records)
 
     def _read(self, body: bytes, slices: Sequence[bytes], heads: Sequence[Any], plain: bool) -> SlicedRecords:
         """The records of a page from what was decoded of each.
@@ -187,6 +216,10 @@ def _leaves_records(path: str, where: str) -> bool:
         return True
     overlaps = f"{where}.".startswith(f"{path}.") or f"{path}.".startswith(f"{where}.")
     return bool(where) and is_plain_name(path) and not overlaps
+
+
+def _bytes(records: UnreadRecords) -> Sequence[bytes]:
+    return list(map(bytes, records.slices))
 
 
 def _check_utf8(body: bytes) -> None:

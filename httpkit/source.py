@@ -34,6 +34,20 @@ _TOO_MUCH = frozenset({400, 408, 413, 414, 416, 422, 500, 502, 504})
 """Statuses with which servers answer what is too much for them, among other things."""
 
 
+class _Next(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes after a page.
+
+    Attributes:
+        more: is there a page after it?
+        request: what was asked for, if another page may be read.
+        answer: what waits for it.
+    """
+
+    more: bool
+    request: Request | None = None
+    answer: Begun | None = None
+
+
 class Source:
     """An API that is polled for records.
 
@@ -183,16 +197,18 @@ class Source:
         covered = position.watermark if self._templates.asks_for_time and not window.retried else None
         pages_met: set[bytes] = set()
         for left in range(pages - 1, -1, -1):
-            shows_new, more, answer = self._shows_new(page, seen), False, None
-            if shows_new:
-                more, answer = self._go_on(paging, page, left)
-            selected = self._selector.read(page.request, page.response, selected)
+            ahead, wrong = self._ahead(paging, page, left, seen), None
+            read = self._selector.read(page.request, page.response, selected)
+            if read.content is not selected.content:
+                page = replace(page, content=read.content, records=read.records)
+                ahead, wrong = None, ahead
+            selected = read
             look = self._sieve.look(selected.records, selected.path_numbers)
             if not self._may_be_odd(look, window):
                 position = self._sieve.checked(look, position)
             repeats = _repeats(look.keys, pages_met, seen)
-            if not shows_new:
-                more, answer = self._go_on(paging, replace(page, all_repeats=repeats), left)
+            ahead = ahead or self._go_on(paging, replace(page, all_repeats=repeats), left, wrong)
+            more, answer = ahead.more, ahead.answer
             sifted = self._sieve.sift(look, seen, window, covered)
             records = self._details.complete(sifted.fresh)
             position = self._after(page, position, window, paging, more=more)
@@ -200,7 +216,7 @@ class Source:
                 position = self._windows.with_fitting_overlap(position, seen.repeats, seen.limit)
             given = [_batch(records, len(look.keys), sifted, position, complete=not more, restarted=restarted)]
             restarted = False
-            del page, selected, look, sifted, records
+            del page, selected, read, look, sifted, records, ahead, wrong
             yield given.pop()
             if answer is None:
                 return
@@ -208,23 +224,40 @@ class Source:
                 paging.request(), answer, chosen_by_api=True
             )
 
-    def _shows_new(self, page: Page, seen: SeenKeys) -> bool:
-        """Has the page a record that no page of the window had before? Most often the first one tells.
+    def _ahead(self, paging: Paging, page: Page, left: int, seen: SeenKeys) -> _Next | None:
+        """The next page, asked for before the records of this one are read; None where that has to wait for them."""
+        if not self._shows_new(page, seen):
+            return None
+        try:
+            return self._go_on(paging, page, left)
+        except UnexpectedShapeError:  # that this one is what it seems to be is not proved
+            paging.take_back()
+            return None
 
-        Then the next page can be asked for before the others are looked at.
-        """
+    def _shows_new(self, page: Page, seen: SeenKeys) -> bool:
+        """Has the page a record that no page of the window had before? Most often the first one tells."""
         if not (self._sieve.notes_all and page.records):
             return False
         with suppress(UnexpectedShapeError):  # what is wrong with it shows when all are read
             return not seen.all_shown(self._sieve.look(page.records[:1], [0]).keys)
         return False
 
-    def _go_on(self, paging: Paging, page: Page, left: int) -> tuple[bool, Begun | None]:
-        """Is there a page after this one? It is asked for, if any are left of those that may be read."""
+    def _go_on(self, paging: Paging, page: Page, left: int, wrong: _Next | None = None) -> _Next:
+        """Is there a page after this one? It is asked for, if any are left of those that may be read.
+
+        Args:
+            wrong: what was asked for when this seemed to be another page. The same is not asked for twice, since there
+                are servers that give the page after it then.
+        """
+        if wrong:
+            paging.take_back()
         more = paging.advance(page)
         if not (more and left):
-            return more, None
-        return more, self._client.begin(paging.request())
+            return _Next(more=more)
+        request = paging.request()
+        if wrong and wrong.request == request:
+            return wrong
+        return _Next(more=True, request=request, answer=self._client.begin(request))
 
     def _may_be_odd(self, look: Look, window: OpenWindow) -> bool:
         """May records without identity or time be taken for what they are? A gap is the last chance to read them.

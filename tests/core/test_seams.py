@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httpkit.columns import SlicedRecords, UnreadRecords
+from httpkit.columns import SlicedRecords
 from httpkit.slicing import Slicer
 from httpkit.values import JsonValue
 
@@ -27,22 +27,20 @@ def slicer(records_path: str = "items") -> Slicer:
 
 def seen_by(one: Slicer, body: bytes) -> Any:
     """All that is told of a page; None when it has to be decoded."""
-    slices = one.cut(body)
+    cut = one.cut(body)
+    slices = one.read(cut) if cut else None
     if slices is None:
         return None
     records = slices.records
-    if isinstance(records, UnreadRecords):
-        read = one.read(records)
-        if read is None:
-            return None
-        records = read
+    assert isinstance(records, SlicedRecords)
     return slices.content, list(records.slices), list(records.identities), list(records.times), records.plain
 
 
 def is_guessed(one: Slicer, body: bytes) -> bool:
-    """Was a page cut in one look?"""
-    slices = one.cut(body)
-    return slices is not None and isinstance(slices.records, SlicedRecords)
+    """Is a page cut in one look, and was that right?"""
+    cut = one.cut(body)
+    slices = one.read(cut) if cut else None
+    return cut is not None and cut.guessed and slices is not None and slices.content is cut.content
 
 
 LONG = "x" * 600
