@@ -1,11 +1,15 @@
 """Paging tells which of its rules ended the pages."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from httpkit.errors import UnexpectedShapeError
 from httpkit.pagination import Paging
 from httpkit.paging_styles import PagingSettings
 from httpkit.values import OpenWindow, Page, Request, Response
@@ -58,3 +62,50 @@ def test_a_loop_is_told() -> None:
     assert paging.advance(page_of(1, next="a"))
     assert not paging.advance(page_of(2, next="a"))
     assert paging.ended_by == "the next request was already sent"
+
+
+PAGES = st.builds(
+    lambda count, **content: page_of(*range(count), **content),
+    st.integers(0, 3),
+    next=st.sampled_from(["a", "b", "c", None, {"no": "token"}]),
+    total=st.sampled_from([2, 9, "many"]),
+    more=st.booleans(),
+)
+NUMBERED = st.fixed_dictionaries(
+    {"pagination": st.sampled_from(["page", "offset"])}, optional={"page_size": st.integers(1, 3)}
+)
+ENDS = st.fixed_dictionaries({}, optional={"total_path": st.just("total"), "has_more_path": st.just("more")})
+
+
+@given(NUMBERED | st.just(CURSOR), ENDS, st.lists(st.tuples(PAGES, PAGES), max_size=6))
+def test_a_page_that_is_taken_back_was_never_there(
+    style: dict[str, Any], ends: dict[str, Any], pages: list[tuple[Page, Page]]
+) -> None:
+    paging, other = paging_of(**style, **ends), paging_of(**style, **ends)
+    for wrong, right in pages:
+        with suppress(UnexpectedShapeError):
+            paging.advance(wrong)
+        paging.take_back()
+        try:
+            more = other.advance(right)
+        except UnexpectedShapeError:
+            with pytest.raises(UnexpectedShapeError):
+                paging.advance(right)
+            return
+        assert paging.advance(right) == more
+        assert (paging.ended_by, paging.place, paging.received) == (other.ended_by, other.place, other.received)
+        if not more:
+            return
+        assert paging.request() == other.request()
+
+
+def test_empty_pages_are_counted_across_one_that_is_taken_back() -> None:
+    paging = paging_of(**CURSOR)
+    number = 0
+    while paging.advance(page_of(next=f"t{number}")):
+        number += 1
+        paging.advance(page_of(1, next=f"w{number}"))
+        paging.take_back()
+        assert number < 100
+
+    assert paging.ended_by == "empty page"

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from httpkit.columns import SlicedRecords
 from httpkit.slicing import Slicer
-from httpkit.values import JsonValue
+from tests.core.pages import LONG, page, records
 
 
 def slicer(records_path: str = "items") -> Slicer:
@@ -41,22 +40,6 @@ def is_guessed(one: Slicer, body: bytes) -> bool:
     cut = one.cut(body)
     slices = one.read(cut) if cut else None
     return cut is not None and cut.guessed and slices is not None and slices.content is cut.content
-
-
-LONG = "x" * 600
-"""Of shorter records the seams are not looked at."""
-
-
-def records(*numbers: int, **more: JsonValue) -> list[JsonValue]:
-    """Records as an API writes them."""
-    return [
-        {"id": f"e-{number}", "time": number, "text": LONG + "x" * (number % 7 * 10), **more} for number in numbers
-    ]
-
-
-def page(items: Sequence[JsonValue], **beside: JsonValue) -> bytes:
-    """A page as an API writes it."""
-    return json.dumps({"total": len(items), "items": items, **beside}, separators=(",", ":")).encode()
 
 
 STYLES = {
