@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.measurement import Usage
+from benchmarks.pages import PAGE_SIZE
 from benchmarks.trials import Contestant, Trial
 
 _BAR_WIDTH = 50
@@ -175,6 +176,13 @@ def notes_of(comparison: Comparison) -> Iterator[str]:
         costs = [cost for cost in (row.counterpart_cpu(scenario) for row in comparison.rows) if cost]
         if costs:
             yield f"The API and intake alone would carry {scenario.events / max(costs):,.0f} events/s or more."
+    for scenario in comparison.of_latency(True)[-1:]:
+        # A page tells where the next one is, and the last push follows the last page.
+        most = scenario.events / ((scenario.events / PAGE_SIZE + 1) * scenario.latency)
+        seed = comparison.row("seed")
+        speed = seed.speed(scenario) if seed else None
+        ratio = f", which is {most / speed:.2f} over {seed.contestant.name}" if seed and speed else ""
+        yield f"At {scenario.title} events no connector can carry more than {most:,.0f} events/s{ratio}."
     for row in comparison.rows:
         if row.failure:
             yield f"{row.contestant.name}: not measured. {row.failure}"
