@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from typing import Generic, TypeVar
 
@@ -154,7 +154,11 @@ def in_thread(call: Callable[[], Result]) -> Result:
 
 
 class Lock:
-    """A lock that a call can hold while it waits: the calls of all threads that want it wait for their turn."""
+    """A lock that a call can hold while it waits: the calls of all threads that want it wait for their turn.
+
+    A call that holds one is not given up before it lets go, since the others wait for what it does: a refresh token
+    that was sent is of no use any more, and what the server gives for it must not be lost.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -164,14 +168,38 @@ class Lock:
         """Hold it for as long as a block lasts."""
         while not self._lock.acquire(blocking=False):
             _wait(_Wait(time.monotonic() + _TRY_SECONDS))
-        try:
-            yield
-        finally:
-            self._lock.release()
+        turn = getcurrent()
+        with turn.holding() if isinstance(turn, _Turn) else nullcontext():
+            try:
+                yield
+            finally:
+                self._lock.release()
 
 
 class _Turn(greenlet):  # type: ignore[misc]  # it has no types
     """What runs a call."""
+
+    _locks = 0
+    _is_unwanted = False
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold a lock; who was given up meanwhile ends afterwards."""
+        self._locks += 1
+        try:
+            yield
+        finally:
+            self._locks -= 1
+            if self._is_unwanted and not self._locks:
+                raise GreenletExit
+
+    def give_up(self) -> None:
+        """End it, now or when it lets go of what it holds."""
+        if self._locks:
+            self._is_unwanted = True
+        else:
+            self.parent = getcurrent()
+            self.throw(GreenletExit)
 
 
 class _Wait(Struct, frozen=True):
@@ -186,8 +214,8 @@ class _Here(threading.local):
     """The calls of this thread that wait."""
 
     def __init__(self) -> None:
-        self.waiting: dict[greenlet, _Wait] = {}
-        self.given_up: list[greenlet] = []
+        self.waiting: dict[_Turn, _Wait] = {}
+        self.given_up: list[_Turn] = []
 
 
 _here = _Here()
@@ -228,8 +256,7 @@ def _end_given_up() -> None:
     while _here.given_up:
         turn = _here.given_up.pop()
         if turn in _here.waiting:
-            turn.parent = getcurrent()
-            turn.throw(GreenletExit)
+            turn.give_up()
 
 
 def _over(waits: Sequence[_Wait], seconds: float) -> Sequence[_Wait]:

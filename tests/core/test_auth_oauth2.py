@@ -1,6 +1,7 @@
 """OAuth 2.0: how a token is asked for, how long it is used, and what happens when there is none."""
 
 import base64
+import gc
 import itertools
 import threading
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from httpkit.redaction import Redactor
 from httpkit.values import Response
 from tests.core.clients import get, local_client, local_settings
 from tests.fake_api import Answer, Asked, FakeApi
+from tests.played_platform import eventually
 
 SECRET = "cl1ent-s3cret"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -317,6 +319,34 @@ def test_a_new_refresh_token_replaces_the_one_before(api: FakeApi) -> None:
 
 
 HTML = Answer(body=f"<html>welcome {SECRET}</html>".encode(), headers={"Content-Type": "text/html"})
+
+
+def test_a_request_that_is_given_up_loses_no_refresh_token(api: FakeApi) -> None:
+    """The server takes each one once, so what it gives for it must be read, whoever asked."""
+    slow, good = threading.Event(), ["first"]
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path != "/token":
+            return Answer(json=[])
+        if form_of(asked)["refresh_token"] != good[-1]:
+            return Answer(status=400, json={"error": "invalid_grant"})
+        good.append(f"refresh-{len(good)}")
+        content = {"access_token": f"access-{len(good)}", "refresh_token": good[-1], "expires_in": 60}
+        return Answer(json=content, wait=slow if len(good) > 2 else None)
+
+    one = Signed(api, answer, oauth2_grant="refresh_token", api_key="first")
+    one.get()
+    one.clock.turn(60)
+    begun = one.client.begin(get(f"{api.url}/items", authenticate=True))
+    eventually(lambda: len(good) > 2, "the token is renewed")
+    del begun
+    gc.collect()
+    slow.set()
+
+    assert one.get().ok
+    assert one.paths == ["/token", "/items", "/token", "/items"]
+
+
 DENIED = Answer(status=400, json={"error": "invalid_client", "error_description": f"{SECRET} is not known"})
 
 

@@ -153,23 +153,51 @@ def test_after_a_stop_no_call_begins(stop: threading.Event) -> None:
     assert done == []
 
 
-def test_a_call_that_nobody_holds_any_more_gives_back_what_it_held(stop: threading.Event) -> None:
-    lock = Lock()
+def test_a_call_that_nobody_holds_any_more_is_given_up(stop: threading.Event) -> None:
+    ended: list[str] = []
+
+    def wait() -> None:
+        try:
+            pause(60, threading.Event())
+        finally:
+            ended.append("given up")
+
+    call = Call(wait, stop)
+    assert not call.done
+    del call
+    gc.collect()
+
+    assert ended == ["given up"]
+
+
+@pytest.mark.parametrize("outcome", [None, ValueError("it failed")])
+def test_a_call_that_holds_a_lock_is_given_up_when_it_lets_go(
+    stop: threading.Event, outcome: Exception | None
+) -> None:
+    lock, done = Lock(), list[str]()
 
     def hold() -> None:
         with lock.held():
-            pause(60, threading.Event())
+            with lock_of_its_own.held():
+                pause(0.02, threading.Event())
+                done.append("what the others wait for")
+            done.append("all of it")
+            if outcome:
+                raise outcome
+        done.append("more")
 
+    def take() -> list[str]:
+        with lock.held():
+            return list(done)
+
+    lock_of_its_own = Lock()
     call = Call(hold, stop)
     assert not call.done
     del call
     gc.collect()
 
-    def take() -> str:
-        with lock.held():
-            return "taken"
-
-    assert Call(take, stop).result() == "taken"
+    assert Call(take, stop).result() == ["what the others wait for", "all of it"]
+    assert done == ["what the others wait for", "all of it"]
 
 
 @pytest.mark.parametrize(
