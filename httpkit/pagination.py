@@ -21,12 +21,14 @@ from httpkit.paging_styles import (
     placeholders_of,
     style_of,
 )
-from httpkit.paths import AnswerPath, compile_answer_path
+from httpkit.paths import OF_LAST_RECORD, AnswerPath, compile_answer_path
 from httpkit.places import check_place, with_parameter
 from httpkit.templates import Scope
 from httpkit.values import JsonValue, OpenWindow, Page, Request
 
 _MOST_EMPTY_PAGES = 10
+_LONGEST_TOTAL = 18
+"""Digits; Python refuses to read thousands of them."""
 
 RequestAt = Callable[[Scope, bool], Request]
 """Makes the request of the templates; takes the placeholders of paging, and whether the request follows a page."""
@@ -101,6 +103,14 @@ class Paging:
         self.ended_by: Ending = ""
         self._before = (self.place, self.received, self._empty_pages)
         self._met_last: bytes | None = None
+
+    @property
+    def ignores_records(self) -> bool:
+        """Does the content of a page tell the next one, whatever records are on it?"""
+        settings = self._settings
+        paths = (settings.next_path, settings.has_more_path)
+        named = settings.pagination in TOKEN_STYLES and not settings.total_path
+        return named and not any(path.startswith(OF_LAST_RECORD) for path in paths)
 
     def restart(self) -> None:
         """Begin with the first page, because the place that was remembered is not known to the server any more."""
@@ -189,7 +199,7 @@ class Paging:
         if not self._total:
             return None
         total = self._total(page.content, page.response, page.last_record)
-        if isinstance(total, str) and total.isdecimal():
+        if isinstance(total, str) and total.isdecimal() and len(total) <= _LONGEST_TOTAL:
             total = int(total)
         if isinstance(total, bool) or not isinstance(total, (int, float)):
             kind = type(total).__name__

@@ -17,6 +17,9 @@ Path = Callable[[JsonValue], JsonValue]
 AnswerPath = Callable[[JsonValue, Response, JsonValue], JsonValue]
 """A compiled path over an answer: takes its document, the response and the last record of the page."""
 
+OF_LAST_RECORD = "last:"
+"""Begins a path of an answer that is read from its last record."""
+
 _HEADER = re.compile(r"header:(.+)")
 _JSON_HEADER = re.compile(r"json\(\s*header:([^)]+)\)")
 
@@ -64,8 +67,8 @@ def compile_answer_path(field: str, expression: str) -> AnswerPath:
     if header := _JSON_HEADER.fullmatch(expression):
         name = header[1].strip()
         return lambda content, response, last: _json_or_none(response.headers.get(name, ""))
-    if expression.startswith("last:"):
-        find_in_record = compile_path(field, expression.removeprefix("last:"))
+    if expression.startswith(OF_LAST_RECORD):
+        find_in_record = compile_path(field, expression.removeprefix(OF_LAST_RECORD))
         return lambda content, response, last: None if last is None else find_in_record(last)
     find = compile_path(field, expression)
     # Nothing can be found in an answer without a body, and functions do not take null.

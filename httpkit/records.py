@@ -7,7 +7,7 @@ from msgspec import Struct
 from httpkit.columns import UnreadRecords
 from httpkit.errors import HttpkitError, RefusedError, UnavailableError, UnexpectedShapeError, WrongFormatError
 from httpkit.formats import Format, decode, kind_of
-from httpkit.paths import compile_answer_path, is_plain_name
+from httpkit.paths import OF_LAST_RECORD, compile_answer_path, is_plain_name
 from httpkit.redaction import named
 from httpkit.slicing import Slicer, Slices
 from httpkit.text import excerpt
@@ -111,8 +111,8 @@ class RecordSelector:
         if not self._slicer or kind_of(response) not in {"auto", "json"}:
             return None
         slices = self._slicer.cut(response.body)
-        if slices and slices.guessed and self._required_path and not self._has_required(response, _of_slices(slices)):
-            slices = self._slicer.cut(response.body, guess=False)
+        if slices and slices.guessed and self._required_path and self._lacks_required(response, slices):
+            slices = self._slicer.cut_again(slices)
         return _of_slices(slices) if slices else None
 
     def _decoded_records(self, request: Request, response: Response) -> Selected:
@@ -130,11 +130,17 @@ class RecordSelector:
             listed = " or ".join(repr(path) for path in paths)
             raise UnexpectedShapeError(f"{named(request)}: nothing at records_path {listed}; {_seen(content)}")
 
+    def _lacks_required(self, response: Response, guessed: Slices) -> bool:
+        try:
+            return not self._has_required(response, _of_slices(guessed))
+        except UnexpectedShapeError:
+            return True
+
     def _has_required(self, response: Response, selected: Selected) -> bool:
         path, content, records = self._required_path, selected.content, selected.records
         if is_plain_name(path):
             return _exists(content, path)
-        if path.startswith("last:") and not records:
+        if path.startswith(OF_LAST_RECORD) and not records:
             return True
         return self._required(content, response, value_of(records[-1]) if records else None) is not None
 

@@ -16,12 +16,11 @@ from typing import Annotated, Any
 import msgspec
 
 from httpkit.columns import SlicedRecords, UnreadRecords
-from httpkit.paths import is_plain_name
+from httpkit.paths import OF_LAST_RECORD, is_plain_name
 from httpkit.seams import Seams
 from httpkit.values import JsonValue
 
 _OF_AN_ANSWER = re.compile(r"header:|json\(\s*header:")
-_OF_THE_LAST_RECORD = "last:"
 _Never = Annotated[int, msgspec.Meta(gt=1, lt=0)]
 """A type that no JSON value has."""
 _UNNAMEABLE = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
@@ -85,16 +84,18 @@ class Slicer:
         # A field that is read cannot be refused as well.
         self._may_be_plain = read.keys().isdisjoint(added)
 
-    def cut(self, body: bytes, *, guess: bool = True) -> Slices | None:
-        """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line.
-
-        Args:
-            guess: may the pieces be guessed? They take a third of the time then.
-        """
+    def cut(self, body: bytes) -> Slices | None:
+        """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line."""
         body = body.rstrip(b"\r\n")
         if b"\n" in body or b"\r" in body:
             return None
-        return (self._guessed(body) if guess else None) or self._cut(body)
+        return self._guessed(body) or self._cut(body)
+
+    def cut_again(self, guessed: Slices) -> Slices | None:
+        """As `cut`, for a page that was guessed wrongly."""
+        assert isinstance(guessed.records, UnreadRecords), "guessed records are not read"
+        self._seams.was_wrong()
+        return self._cut(guessed.records.body)
 
     def read(self, slices: Slices) -> Slices | None:
         """Read in the records of a page what has to be known of each; None when the page has to be decoded.
@@ -107,7 +108,7 @@ class Slicer:
         if slices.guessed:
             if proved := self._proved(slices.content, unread):
                 return proved
-            exact = self._cut(unread.body)
+            exact = self.cut_again(slices)
             return self.read(exact) if exact else None
         try:
             # A second look at the same bytes costs a quarter of building all that is in them.
@@ -150,7 +151,6 @@ class Slicer:
         try:
             records = self._read(guessed.body, pieces, *self._looked_at_each(pieces))
         except _NOT_SO:
-            self._seams.was_wrong()
             return None
         self._seams.was_right()
         return Slices(content=content, records=records)
@@ -212,7 +212,7 @@ def can_slice(
 
 def _leaves_records(path: str, where: str) -> bool:
     """Is the path of an answer not one through the records?"""
-    if _OF_AN_ANSWER.match(path) or path.startswith(_OF_THE_LAST_RECORD):
+    if _OF_AN_ANSWER.match(path) or path.startswith(OF_LAST_RECORD):
         return True
     overlaps = f"{where}.".startswith(f"{path}.") or f"{path}.".startswith(f"{where}.")
     return bool(where) and is_plain_name(path) and not overlaps

@@ -197,7 +197,7 @@ class Source:
         covered = position.watermark if self._templates.asks_for_time and not window.retried else None
         pages_met: set[bytes] = set()
         for left in range(pages - 1, -1, -1):
-            ahead, wrong = self._ahead(paging, page, left, seen), None
+            ahead, wrong = self._ahead(paging, page, left, seen, guessed=selected.guessed), None
             read = self._selector.read(page.request, page.response, selected)
             if read.content is not selected.content:
                 page = replace(page, content=read.content, records=read.records)
@@ -224,9 +224,13 @@ class Source:
                 paging.request(), answer, chosen_by_api=True
             )
 
-    def _ahead(self, paging: Paging, page: Page, left: int, seen: SeenKeys) -> _Next | None:
-        """The next page, asked for before the records of this one are read; None where that has to wait for them."""
-        if not self._shows_new(page, seen):
+    def _ahead(self, paging: Paging, page: Page, left: int, seen: SeenKeys, *, guessed: bool) -> _Next | None:
+        """The next page, asked for before the records of this one are read; None where that has to wait for them.
+
+        Args:
+            guessed: are the records perhaps others?
+        """
+        if (guessed and not paging.ignores_records) or not self._shows_new(page, seen):
             return None
         try:
             return self._go_on(paging, page, left)

@@ -71,6 +71,13 @@ PAGES = st.builds(
     total=st.sampled_from([2, 9, "many"]),
     more=st.booleans(),
 )
+def test_a_total_of_more_digits_than_can_be_read_is_no_number() -> None:
+    paging = paging_of(pagination="page", total_path="total")
+
+    with pytest.raises(UnexpectedShapeError, match="total_path finds str, not a number"):
+        paging.advance(page_of(1, total="9" * 5000))
+
+
 NUMBERED = st.fixed_dictionaries(
     {"pagination": st.sampled_from(["page", "offset"])}, optional={"page_size": st.integers(1, 3)}
 )

@@ -19,7 +19,6 @@ PARTS = {"parts": [{"a": LONG}, {"id": "e-1", "b": LONG}]}
 """Within a record it looks as if the next one began."""
 
 CURSOR = {"pagination": "cursor", "next_path": "next"}
-OFFSET = {"pagination": "offset", "next_path": ""}
 
 
 def source(api: FakeApi, client: Client, **settings: Any) -> Source:
@@ -86,21 +85,39 @@ def test_the_same_page_is_not_asked_for_twice(api: FakeApi, client: Client) -> N
 
 
 def test_what_was_asked_for_wrongly_is_given_up(api: FakeApi, client: Client) -> None:
+    """Only where a list stands twice does a guess tell another page than the one that comes next."""
+
+    def fields(token: str | None, *numbers: int) -> str:
+        return f'"next":{json.dumps(token)},"items":{json.dumps(records(*numbers), separators=(",", ":"))}'
+
     serve(
         api,
-        "offset",
+        "cursor",
         {
-            "0": page(records(1, 2)),
-            "2": page(with_parts(3, 4, 5)),
-            "5": page(records(6, 7)),
-            "6": page(records(99, 98)),
+            "": f"{{{fields('a', 1, 2)}}}".encode(),
+            "a": f"{{{fields('wrong', 90, 91)},{fields('b', 3, 4)}}}".encode(),
+            "wrong": f"{{{fields(None, 98, 99)}}}".encode(),
+            "b": f"{{{fields(None, 5, 6)}}}".encode(),
         },
     )
 
-    batches = poll(source(api, client, **OFFSET), SeenKeys())
+    found = records_of(poll(source(api, client, **CURSOR), SeenKeys()))
+
+    assert ids(found) == numbered(*range(1, 7))
+    assert asked_for(api, "cursor") == ["", "a", "wrong", "b"]
+
+
+def test_where_records_tell_the_next_page_a_guess_of_them_does_not(api: FakeApi, client: Client) -> None:
+    serve(
+        api,
+        "offset",
+        {"0": page(records(1, 2)), "2": page(with_parts(3, 4, 5)), "5": page(records(6, 7))},
+    )
+
+    batches = poll(source(api, client, pagination="offset"), SeenKeys())
 
     assert ids(records_of(batches)) == numbered(*range(1, 8))
-    assert asked_for(api, "offset") == ["0", "2", "6", "5", "7"]
+    assert asked_for(api, "offset") == ["0", "2", "5", "7"]
     assert [batch.received for batch in batches] == [2, 3, 2, 0]
 
 
@@ -130,6 +147,24 @@ def test_a_page_that_was_no_end_and_no_error_is_none(
     found = records_of(poll(source(api, client, **CURSOR, **settings), SeenKeys()))
 
     assert ids(found) == numbered(1, 2, 3, 4, 5, 6)
+    assert asked_for(api, "cursor") == ["", "a", "b"]
+
+
+def test_what_is_required_of_the_last_record_is_asked_of_no_other_object(api: FakeApi, client: Client) -> None:
+    included = {"included": [{"id": "i-1", "text": LONG}, {"id": "i-2", "text": LONG}]}
+    serve(
+        api,
+        "cursor",
+        {
+            "": page(records(1, 2, tags=["a"]), next="a"),
+            "a": page(records(3, 4, tags=["b"]), **included, next="b"),
+            "b": page(records(5, 6, tags=["c"]), next=None),
+        },
+    )
+
+    found = records_of(poll(source(api, client, **CURSOR, required_path="last:length(tags)"), SeenKeys()))
+
+    assert ids(found) == numbered(*range(1, 7))
     assert asked_for(api, "cursor") == ["", "a", "b"]
 
 
