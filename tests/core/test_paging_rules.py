@@ -71,6 +71,8 @@ PAGES = st.builds(
     total=st.sampled_from([2, 9, "many"]),
     more=st.booleans(),
 )
+
+
 def test_a_total_of_more_digits_than_can_be_read_is_no_number() -> None:
     paging = paging_of(pagination="page", total_path="total")
 
