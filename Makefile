@@ -45,7 +45,7 @@ test: install-dev ## Run all tests; choose some with ARGS="-k paging"
 faults: install-dev ## Kill and disturb the connector in RUNS=200 seeded runs; ARGS="--seed 7" chooses others
 	@$(VENV)/python -m tests.faults --runs $(RUNS) $(ARGS)
 
-bench: install ## Compare connectors in three minutes; ARGS=--full in forty, ARGS=action one action
+bench: install ## Compare connectors in five minutes; ARGS=--full in forty, ARGS=action one action
 	@$(PYTHON) scripts/install.py bench || echo "The comparison goes on without the libraries that could not be installed." >&2
 	@$(VENV)/python -m benchmarks $(ARGS)
 

@@ -132,8 +132,9 @@ def short(events: int) -> str:
 def table_of(comparison: Comparison) -> Table:
     """The medians."""
     busy = comparison.of_latency(False)
-    runs = max((len(trials) for row in comparison.rows for trials in row.full.values()), default=0)
-    title = "Connectors, one run each" if runs == 1 else f"Connectors, medians of {runs} runs"
+    counts = sorted({len(trials) for row in comparison.rows for trials in row.full.values()} or {0})
+    runs = " or ".join(map(str, counts))
+    title = "Connectors, one run each" if counts == [1] else f"Connectors, medians of {runs} runs"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("what", no_wrap=True)
     headings = [f"events/s\n{scenario.heading}" for scenario in comparison.scenarios]
