@@ -64,19 +64,20 @@ def numbered(*numbers: int) -> list[str]:
     return [f"e-{number}" for number in numbers]
 
 
+def misleading() -> dict[str, bytes]:
+    """Pages of which each second one is guessed wrongly."""
+    return {
+        "": page(records(1, 2), next="a"),
+        "a": page(with_parts(3, 4, 5), next="b"),
+        "b": page(records(6, 7), next="c"),
+        "c": page(with_parts(8, 9, 10), next="d"),
+        "d": page(records(11, 12), next=None),
+    }
+
+
 def test_the_same_page_is_not_asked_for_twice(api: FakeApi, client: Client) -> None:
     """There are servers that give the page after it then."""
-    serve(
-        api,
-        "cursor",
-        {
-            "": page(records(1, 2), next="a"),
-            "a": page(with_parts(3, 4, 5), next="b"),
-            "b": page(records(6, 7), next="c"),
-            "c": page(with_parts(8, 9, 10), next="d"),
-            "d": page(records(11, 12), next=None),
-        },
-    )
+    serve(api, "cursor", misleading())
 
     found = records_of(poll(source(api, client, **CURSOR), SeenKeys()))
 
@@ -187,15 +188,7 @@ def test_a_page_that_was_no_page_is_an_error(api: FakeApi, client: Client) -> No
 
 
 def test_no_page_is_asked_for_beyond_the_budget_after_a_wrong_guess(api: FakeApi, client: Client) -> None:
-    serve(
-        api,
-        "cursor",
-        {
-            "": page(records(1, 2), next="a"),
-            "a": page(with_parts(3, 4, 5), next="b"),
-            "b": page(records(6, 7), next="c"),
-        },
-    )
+    serve(api, "cursor", misleading())
 
     found = records_of(poll(source(api, client, **CURSOR, max_pages=2), SeenKeys()))
 
