@@ -9,7 +9,7 @@ from httpkit.errors import HttpkitError, RefusedError, UnavailableError, Unexpec
 from httpkit.formats import Format, decode, kind_of
 from httpkit.paths import OF_LAST_RECORD, compile_answer_path, is_plain_name
 from httpkit.redaction import named
-from httpkit.slicing import Slicer, Slices
+from httpkit.slicing import Cut, Slicer, Slices
 from httpkit.text import excerpt
 from httpkit.throttle import asks_for_later, told_wait
 from httpkit.values import JsonValue, Request, Response, SlicedRecord, value_of
@@ -92,9 +92,7 @@ class RecordSelector:
         """
         if not (self._slicer and isinstance(selected.records, UnreadRecords)):
             return selected
-        slices = self._slicer.read(
-            Slices(content=selected.content, records=selected.records, guessed=selected.guessed)
-        )
+        slices = self._slicer.read(Cut(content=selected.content, records=selected.records, guessed=selected.guessed))
         read = _of_slices(slices) if slices else self._decoded_records(request, response)
         return read if read.content is selected.content else self._checked(request, response, read)
 
@@ -110,10 +108,10 @@ class RecordSelector:
     def _sliced(self, response: Response) -> Selected | None:
         if not self._slicer or kind_of(response) not in {"auto", "json"}:
             return None
-        slices = self._slicer.cut(response.body)
-        if slices and slices.guessed and self._required_path and self._lacks_required(response, slices):
-            slices = self._slicer.cut_again(slices)
-        return _of_slices(slices) if slices else None
+        cut = self._slicer.cut(response.body)
+        if cut and cut.guessed and self._required_path and self._lacks_required(response, cut):
+            cut = self._slicer.cut_again(cut)
+        return _of_slices(cut, guessed=cut.guessed) if cut else None
 
     def _decoded_records(self, request: Request, response: Response) -> Selected:
         content = self._decoded(request, response)
@@ -130,7 +128,7 @@ class RecordSelector:
             listed = " or ".join(repr(path) for path in paths)
             raise UnexpectedShapeError(f"{named(request)}: nothing at records_path {listed}; {_seen(content)}")
 
-    def _lacks_required(self, response: Response, guessed: Slices) -> bool:
+    def _lacks_required(self, response: Response, guessed: Cut) -> bool:
         try:
             return not self._has_required(response, _of_slices(guessed))
         except UnexpectedShapeError:
@@ -168,9 +166,9 @@ class RecordSelector:
             raise WrongFormatError(f"{named(request)}: {problem}") from None
 
 
-def _of_slices(slices: Slices) -> Selected:
+def _of_slices(slices: Cut | Slices, *, guessed: bool = False) -> Selected:
     records = slices.records
-    return Selected(content=slices.content, records=records, path_numbers=[0] * len(records), guessed=slices.guessed)
+    return Selected(content=slices.content, records=records, path_numbers=[0] * len(records), guessed=guessed)
 
 
 def _as_records(request: Request, path: str, found: JsonValue) -> Sequence[JsonValue]:

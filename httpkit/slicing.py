@@ -31,18 +31,25 @@ _NOT_SO = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 """A page is not as expected."""
 
 
-class Slices(msgspec.Struct, frozen=True, kw_only=True):
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
     """A page in pieces.
 
     Attributes:
         content: what the paths of an answer find, with an empty list in the place of the records.
-        records: in the order of the page; `Slicer.read` reads those that are not read yet.
+        records: in the order of the page.
         guessed: is it perhaps another page? Reading its records proves that it is not.
     """
 
     content: JsonValue
-    records: UnreadRecords | SlicedRecords
+    records: UnreadRecords
     guessed: bool = False
+
+
+class Slices(msgspec.Struct, frozen=True, kw_only=True):
+    """A page in pieces of which is read what has to be known; otherwise as `Cut`."""
+
+    content: JsonValue
+    records: SlicedRecords
 
 
 class Slicer:
@@ -84,48 +91,44 @@ class Slicer:
         # A field that is read cannot be refused as well.
         self._may_be_plain = read.keys().isdisjoint(added)
 
-    def cut(self, body: bytes) -> Slices | None:
+    def cut(self, body: bytes) -> Cut | None:
         """The page in pieces; None when it has to be decoded, because it is not as expected or not on one line."""
         body = body.rstrip(b"\r\n")
         if b"\n" in body or b"\r" in body:
             return None
         return self._guessed(body) or self._cut(body)
 
-    def cut_again(self, guessed: Slices) -> Slices | None:
+    def cut_again(self, guessed: Cut) -> Cut | None:
         """As `cut`, for a page that was guessed wrongly."""
-        assert isinstance(guessed.records, UnreadRecords), "guessed records are not read"
         self._seams.was_wrong()
         return self._cut(guessed.records.body)
 
-    def read(self, slices: Slices) -> Slices | None:
+    def read(self, cut: Cut) -> Slices | None:
         """Read in the records of a page what has to be known of each; None when the page has to be decoded.
 
         The content is the same, unless the page was guessed, and is another one.
         """
-        unread = slices.records
-        if isinstance(unread, SlicedRecords):
-            return slices
-        if slices.guessed:
-            if proved := self._proved(slices.content, unread):
+        if cut.guessed:
+            if proved := self._proved(cut):
                 return proved
-            exact = self.cut_again(slices)
+            exact = self.cut_again(cut)
             return self.read(exact) if exact else None
         try:
             # A second look at the same bytes costs a quarter of building all that is in them.
-            looked_at = self._looked_at(unread.body)
-            return Slices(content=slices.content, records=self._read(unread.body, _bytes(unread), *looked_at))
+            looked_at = self._looked_at(cut.records.body)
+            return Slices(content=cut.content, records=self._read(cut.records.body, _bytes(cut.records), *looked_at))
         except _NOT_SO:
             return None
 
-    def _cut(self, body: bytes) -> Slices | None:
+    def _cut(self, body: bytes) -> Cut | None:
         try:
             records, content = self._page.taken(self._page_of(body))
         except _NOT_SO:
             return None
         self._seams.learn(body, records)
-        return Slices(content=content, records=UnreadRecords(body, records))
+        return Cut(content=content, records=UnreadRecords(body, records))
 
-    def _guessed(self, body: bytes) -> Slices | None:
+    def _guessed(self, body: bytes) -> Cut | None:
         """The page in pieces, at places that are guessed, so that one look at its bytes does.
 
         What is around them is a page with a text that no page has in the place of the records, and nothing else there.
@@ -143,17 +146,17 @@ class Slicer:
         if list(map(bytes, stands_in)) != [self._stand_in]:
             self._seams.was_wrong()
             return None
-        return Slices(content=content, records=UnreadRecords(body, guess.records), guessed=True)
+        return Cut(content=content, records=UnreadRecords(body, guess.records), guessed=True)
 
-    def _proved(self, content: JsonValue, guessed: UnreadRecords) -> Slices | None:
+    def _proved(self, guessed: Cut) -> Slices | None:
         """A guessed page, if each of its pieces is an object."""
-        pieces = _bytes(guessed)
+        pieces = _bytes(guessed.records)
         try:
-            records = self._read(guessed.body, pieces, *self._looked_at_each(pieces))
+            records = self._read(guessed.records.body, pieces, *self._looked_at_each(pieces))
         except _NOT_SO:
             return None
         self._seams.was_right()
-        return Slices(content=content, records=records)
+        return Slices(content=guessed.content, records=records)
 
     def _read(self, body: bytes, slices: Sequence[bytes], heads: Sequence[Any], plain: bool) -> SlicedRecords:
         """The records of a page from what was decoded of each.
