@@ -1,7 +1,9 @@
 """The platform for tests of the module: a real relay, and the unmodified main.py as a child process."""
 
+import contextlib
 import json
 import os
+import random
 import socket
 import sys
 import threading
@@ -69,8 +71,9 @@ class Platform:
             "INTAKE_URL": f"{self.url}/sekoia/intake",
             "MODULE_CONFIGURATION": json.dumps(LOCAL_ACCOUNT if account is None else account),
             SETTINGS_NAMES[name]: json.dumps(settings),
-            "LIVENESS_PORT": str(_free_port()),
-            "METRICS_PORT": str(_free_port()),
+            # Each takes a free one by itself.
+            "LIVENESS_PORT": "0",
+            "METRICS_PORT": "0",
         }
         output: list[str] = []
         child = Child(
@@ -113,7 +116,14 @@ def eventually(condition: Callable[[], Any], what: str) -> Any:
     pytest.fail(f"not within {PATIENCE_SECONDS:g} s: {what}")
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+def free_port() -> int:
+    """A port that nobody uses, for a component that a test asks there.
+
+    It is below those that the system gives out: another process could be given one of them before the component
+    listens.
+    """
+    chance = random.SystemRandom()
+    while True:
+        with contextlib.suppress(OSError), socket.create_server(("", chance.randrange(10_000, 32_000))) as probe:
+            port: int = probe.getsockname()[1]
+            return port

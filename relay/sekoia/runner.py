@@ -3,9 +3,7 @@
 import errno
 import json
 import os
-import socket
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
@@ -96,7 +94,6 @@ def end_component(store: Store, running: RunningComponent, *, hurry: Callable[[]
 
 def _environment(workshop: Workshop, *, component: Component, documents: RunDocuments, token: str) -> dict[str, str]:
     inherited = {name: value for name, value in workshop.environment.items() if name.upper() not in PLATFORM_NAMES}
-    liveness_port, metrics_port = _free_ports(2)
     without_proxy = ",".join(filter(None, [_no_proxy(workshop.environment), LOOPBACK]))
     return inherited | {
         "TOKEN": token,
@@ -106,8 +103,9 @@ def _environment(workshop: Workshop, *, component: Component, documents: RunDocu
         "INTAKE_URL": f"{workshop.relay_url}/sekoia/intake",
         "MODULE_CONFIGURATION": json.dumps(documents.module_configuration),
         DOCUMENT_NAMES[component.kind]: json.dumps(documents.settings),
-        "LIVENESS_PORT": str(liveness_port),
-        "METRICS_PORT": str(metrics_port),
+        # Each takes a free one by itself: one that is chosen here can be taken before the component listens.
+        "LIVENESS_PORT": "0",
+        "METRICS_PORT": "0",
         "PYTHONUNBUFFERED": "1",
         # A proxy of the user's shell does not lead back to this machine.
         "NO_PROXY": without_proxy,
@@ -117,15 +115,6 @@ def _environment(workshop: Workshop, *, component: Component, documents: RunDocu
 
 def _no_proxy(environment: Mapping[str, str]) -> str:
     return environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        # Held at the same time, so that they differ.
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _why_not_started(error: OSError, python: Path) -> str:

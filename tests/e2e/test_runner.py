@@ -198,7 +198,13 @@ def test_a_module_sees_no_platform_variable_of_the_users_shell(echo: Finished) -
     assert environment["INTAKE_URL"].endswith("/sekoia/intake")
     assert {"CONNECTOR_CONFIGURATION", "FILE_BACKEND"}.isdisjoint(environment)
     assert environment["A_VARIABLE"] == "kept"
-    assert environment["LIVENESS_PORT"] != environment["METRICS_PORT"]
+
+
+def test_a_component_takes_its_ports_itself(echo: Finished) -> None:
+    environment = echo.report["results"]["environment"]
+
+    # A port that is chosen for it can be taken before it listens.
+    assert environment["LIVENESS_PORT"] == environment["METRICS_PORT"] == "0"
 
 
 def test_a_proxy_is_not_asked_for_the_relay(echo: Finished) -> None:

@@ -5,7 +5,7 @@ import urllib.request
 from typing import Any
 
 from tests.fake_api import Answer, Asked, FakeApi
-from tests.played_platform import INTAKE_KEY, Platform, eventually
+from tests.played_platform import INTAKE_KEY, Platform, eventually, free_port
 
 
 def health_at(port: int) -> Any:
@@ -21,12 +21,6 @@ def metrics_at(port: int) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
 
 
-def free_ports() -> tuple[int, int]:
-    """Two ports that nobody uses."""
-    with FakeApi(lambda _: Answer()) as one, FakeApi(lambda _: Answer()) as other:
-        return int(one.url.rpartition(":")[2]), int(other.url.rpartition(":")[2])
-
-
 def test_an_intake_that_is_away_is_told_once_and_its_events_arrive_once_it_is_back(platform: Platform) -> None:
     is_away = True
     arrived: list[Any] = []
@@ -38,7 +32,7 @@ def test_an_intake_that_is_away_is_told_once_and_its_events_arrive_once_it_is_ba
         arrived.extend(body["jsons"])
         return Answer(json={"event_ids": ["id"] * len(body["jsons"])})
 
-    health_port, metrics_port = free_ports()
+    health_port, metrics_port = free_port(), free_port()
     with FakeApi(lambda _: Answer(json={"items": [{"id": 1}, {"id": 2}]})) as api, FakeApi(intake) as away:
         settings = {"url": api.url, "records_path": "items", "compress": False, "polling_interval": 0.01}
         platform.start(
@@ -67,7 +61,7 @@ def test_an_intake_that_is_away_is_told_once_and_its_events_arrive_once_it_is_ba
 
 
 def test_a_source_that_cannot_be_read_is_failing_with_its_reason_and_without_secrets(platform: Platform) -> None:
-    health_port, _ = free_ports()
+    health_port = free_port()
     with FakeApi(lambda _: Answer(status=500, json={"error": "no s3cr3t-value"})) as api:
         settings = {"url": api.url, "params": {"api_token": "s3cr3t-value"}, "polling_interval": 0.01}
         platform.start("TesthttpConnector", settings, LIVENESS_PORT=str(health_port))

@@ -1,7 +1,6 @@
 """The trigger and the platform: what a real main.py sends, and what it does when it is refused, held up or killed."""
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ import requests
 
 from tests.fake_api import Answer, Asked, FakeApi
 from tests.module.watched import entry
-from tests.played_platform import Platform, Started, eventually
+from tests.played_platform import Platform, Started, eventually, free_port
 
 
 class Callback:
@@ -93,8 +92,7 @@ def test_the_runs_of_a_long_list_appear_on_the_page_of_the_relay_in_order(platfo
 
 
 def test_a_silent_source_is_not_a_dead_trigger(scene: Scene) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     scene.start(environment={"LIVENESS_PORT": str(port)})
     eventually(lambda: any("0 new entries sent" in line for line in scene.callback.logged("info")), "a poll")
     health = requests.get(f"http://127.0.0.1:{port}/health", timeout=10)
