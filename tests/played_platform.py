@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-import random
+import secrets
 import socket
 import sys
 import threading
@@ -122,8 +122,7 @@ def free_port() -> int:
     It is below those that the system gives out: another process could be given one of them before the component
     listens.
     """
-    chance = random.SystemRandom()
     while True:
-        with contextlib.suppress(OSError), socket.create_server(("", chance.randrange(10_000, 32_000))) as probe:
-            port: int = probe.getsockname()[1]
+        port = secrets.choice(range(10_000, 32_000))
+        with contextlib.suppress(OSError), socket.create_server(("", port)):
             return port

@@ -64,15 +64,6 @@ def test_a_loop_is_told() -> None:
     assert paging.ended_by == "the next request was already sent"
 
 
-PAGES = st.builds(
-    lambda count, **content: page_of(*range(count), **content),
-    st.integers(0, 3),
-    next=st.sampled_from(["a", "b", "c", None, {"no": "token"}]),
-    total=st.sampled_from([2, 9, "many"]),
-    more=st.booleans(),
-)
-
-
 def test_a_total_of_more_digits_than_can_be_read_is_no_number() -> None:
     paging = paging_of(pagination="page", total_path="total")
 
@@ -80,6 +71,13 @@ def test_a_total_of_more_digits_than_can_be_read_is_no_number() -> None:
         paging.advance(page_of(1, total="9" * 5000))
 
 
+PAGES = st.builds(
+    lambda count, **content: page_of(*range(count), **content),
+    st.integers(0, 3),
+    next=st.sampled_from(["a", "b", "c", None, {"no": "token"}]),
+    total=st.sampled_from([2, 9, "many"]),
+    more=st.booleans(),
+)
 NUMBERED = st.fixed_dictionaries(
     {"pagination": st.sampled_from(["page", "offset"])}, optional={"page_size": st.integers(1, 3)}
 )
